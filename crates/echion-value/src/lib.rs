@@ -1,0 +1,1 @@
+//! The dynamic value that the expression and template languages share.

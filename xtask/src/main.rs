@@ -1,0 +1,2 @@
+//! Checks of the workspace that no compiler makes.
+fn main() {}
