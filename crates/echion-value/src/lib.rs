@@ -1,1 +1,24 @@
-//! The dynamic value that the expression and template languages share.
+//! The dynamic value that the expression and the template language share.
+//!
+//! Both languages were written for Go, and what users wrote in them depends on Go's kinds: `int` is not `int64`, a missing
+//! key is not `nil`, a string is bytes, a `map` can be changed through every name it has. [`Value`] keeps those
+//! distinctions; everything else in this crate is what Go's standard library does with such values.
+//!
+//! Nothing here does I/O or reads a clock, and nothing panics on any value.
+
+mod callable;
+mod decode;
+mod list;
+mod map;
+mod object;
+mod text;
+mod types;
+mod value;
+
+pub use callable::{CallError, Func, Method, Signature};
+pub use list::List;
+pub use map::{Map, Table};
+pub use object::{Object, ObjectType};
+pub use text::Str;
+pub use types::Type;
+pub use value::Value;

@@ -1,0 +1,1 @@
+//! The vectors, run through the engine.

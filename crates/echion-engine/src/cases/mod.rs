@@ -1,0 +1,1 @@
+//! One conformance case in, one answer out: what `--jsonl` does for each line.

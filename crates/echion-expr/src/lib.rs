@@ -1,0 +1,1 @@
+//! The expression language of when and oncePer: lex, parse, check, compile, evaluate.

@@ -1,0 +1,1 @@
+//! The sprig functions that templates may call, one file per family.
