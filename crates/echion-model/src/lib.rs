@@ -21,6 +21,6 @@ pub use outcome::{Outcome, Receipt, SendError, SendErrorKind};
 pub use resource::{Resource, ResourceId};
 pub use secret::Secret;
 pub use service::{
-    Budget, Channel, Environment, Limits, Message, OptionsError, RenderContext, RenderError, Retry, Section,
-    SectionError, SectionKind, Service, ServiceKind, Text, TextCompiler,
+    Budget, Channel, CompileSection, Environment, Limits, Message, Open, OptionsError, RenderContext, RenderError,
+    Retry, Section, SectionError, SectionKind, Service, ServiceKind, Text, TextCompiler,
 };

@@ -26,10 +26,17 @@ pub struct ServiceKind {
     /// Options as a user would write them.
     pub example: &'static str,
     /// Builds an instance from its options, without network.
-    pub open: fn(name: &str, options: &Node, environment: &Environment) -> Result<Arc<dyn Service>, OptionsError>,
+    pub open: Open,
     /// The part of a template that belongs to this type.
     pub section: Option<SectionKind>,
 }
+
+/// Builds an instance called `name` from its options.
+pub type Open = fn(name: &str, options: &Node, environment: &Environment) -> Result<Arc<dyn Service>, OptionsError>;
+
+/// Compiles a section.
+pub type CompileSection =
+    fn(section: &Node, compiler: &dyn TextCompiler) -> Result<Box<dyn Section>, Vec<SectionError>>;
 
 /// Limits of a service type as its vendor documents them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -140,7 +147,7 @@ pub struct SectionKind {
     /// Its key in a template.
     pub key: &'static str,
     /// Compiles the section once. All mistakes are reported, not only the first.
-    pub compile: fn(section: &Node, compiler: &dyn TextCompiler) -> Result<Box<dyn Section>, Vec<SectionError>>,
+    pub compile: CompileSection,
     /// Folds a later template's section into an earlier one's (contract 4.3).
     pub merge: fn(earlier: &mut serde_json::Value, later: serde_json::Value),
 }

@@ -228,10 +228,10 @@ mod tests {
 
     #[test]
     fn anchors_merges_and_equal_keys() {
-        let node = parse("base: &b {x: 1, y: 2}\nown:\n  <<: *b\n  y: 3\n  y: 4\n").unwrap();
+        let node = parse("base: &b {x: 1, z: 2}\nown:\n  <<: *b\n  z: 3\n  z: 4\n").unwrap();
         let own = node.get("own").unwrap();
         assert_eq!(own.get("x").unwrap().kind, Kind::Int(1));
-        assert_eq!(own.get("y").unwrap().kind, Kind::Int(4));
+        assert_eq!(own.get("z").unwrap().kind, Kind::Int(4));
     }
 
     #[test]

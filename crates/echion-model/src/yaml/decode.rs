@@ -330,7 +330,6 @@ fn within(mut error: DecodeError, key: &str, node: &Node) -> DecodeError {
 mod tests {
     use serde::Deserialize;
 
-    use super::*;
     use crate::yaml::parse;
 
     #[derive(Debug, Default, Deserialize, PartialEq)]
