@@ -1,1 +1,3 @@
 //! The dynamic value that the expression and template languages share.
+
+pub mod strconv;
