@@ -1,3 +1,4 @@
 //! The dynamic value that the expression and template languages share.
 
 pub mod strconv;
+pub mod time;
