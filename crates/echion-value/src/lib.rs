@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! The dynamic value that the expression and the template language share.
 //!
 //! Both languages were written for Go, and what users wrote in them depends on Go's kinds: `int` is not `int64`, a missing
@@ -22,3 +23,10 @@ pub use object::{Object, ObjectType};
 pub use text::Str;
 pub use types::Type;
 pub use value::Value;
+=======
+//! The dynamic value that the expression and template languages share.
+
+pub mod regexp;
+pub mod strconv;
+pub mod time;
+>>>>>>> time
