@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The dynamic value that the expression and the template language share.
 //!
 //! Both languages were written for Go, and what users wrote in them depends on Go's kinds: `int` is not `int64`, a missing
@@ -12,7 +11,10 @@ mod decode;
 mod list;
 mod map;
 mod object;
+pub mod regexp;
+pub mod strconv;
 mod text;
+pub mod time;
 mod types;
 mod value;
 
@@ -23,10 +25,4 @@ pub use object::{Object, ObjectType};
 pub use text::Str;
 pub use types::Type;
 pub use value::Value;
-=======
-//! The dynamic value that the expression and template languages share.
 
-pub mod regexp;
-pub mod strconv;
-pub mod time;
->>>>>>> time
