@@ -25,4 +25,3 @@ pub use object::{Object, ObjectType};
 pub use text::Str;
 pub use types::Type;
 pub use value::Value;
-

@@ -39,11 +39,7 @@ impl Regexp {
                 regex::Error::CompiledTooBig(_) => error("expression too large", pattern),
                 _ => error("internal error", pattern),
             })?;
-        Ok(Self {
-            pattern: pattern.to_owned(),
-            regex,
-            names: translated.names,
-        })
+        Ok(Self { pattern: pattern.to_owned(), regex, names: translated.names })
     }
 
     /// [`Regexp::compile`] for a pattern that need not be UTF-8; one that is not is refused as Go does.
@@ -124,11 +120,7 @@ impl Regexp {
         self.replace(text, |out, _| out.extend_from_slice(replacement))
     }
 
-    fn replace(
-        &self,
-        text: &[u8],
-        insert: impl Fn(&mut Vec<u8>, &[Option<(usize, usize)>]),
-    ) -> Vec<u8> {
+    fn replace(&self, text: &[u8], insert: impl Fn(&mut Vec<u8>, &[Option<(usize, usize)>])) -> Vec<u8> {
         let subject = Subject::new(text);
         let mut out = Vec::with_capacity(text.len());
         let (mut at, mut copied) = (0, 0);
@@ -154,13 +146,7 @@ impl Regexp {
         out
     }
 
-    fn expand(
-        &self,
-        out: &mut Vec<u8>,
-        template: &[u8],
-        text: &[u8],
-        groups: &[Option<(usize, usize)>],
-    ) {
+    fn expand(&self, out: &mut Vec<u8>, template: &[u8], text: &[u8], groups: &[Option<(usize, usize)>]) {
         let mut rest = template;
         while let Some(dollar) = rest.iter().position(|&b| b == b'$') {
             out.extend_from_slice(rest.get(..dollar).unwrap_or_default());
@@ -239,11 +225,7 @@ fn reference(text: &[u8]) -> Option<(&[u8], &[u8])> {
     };
     let length = NAME.as_ref()?.find(text)?.end();
     let (name, rest) = text.split_at_checked(length)?;
-    let rest = if braces {
-        rest.strip_prefix(b"}")?
-    } else {
-        rest
-    };
+    let rest = if braces { rest.strip_prefix(b"}")? } else { rest };
     Some((name, rest))
 }
 
@@ -252,10 +234,7 @@ fn group_number(name: &[u8]) -> Option<usize> {
     if name.len() > 9 || (name.len() > 1 && name.starts_with(b"0")) {
         return None;
     }
-    name.iter().try_fold(0_usize, |number, byte| {
-        byte.is_ascii_digit()
-            .then(|| number * 10 + usize::from(byte - b'0'))
-    })
+    name.iter().try_fold(0_usize, |number, byte| byte.is_ascii_digit().then(|| number * 10 + usize::from(byte - b'0')))
 }
 
 /// A text to search. Where it is no UTF-8 each bad byte counts as one U+FFFD, as in Go; matches are found in a text that
@@ -269,10 +248,7 @@ struct Subject<'t> {
 impl<'t> Subject<'t> {
     fn new(bytes: &'t [u8]) -> Self {
         if let Ok(text) = std::str::from_utf8(bytes) {
-            return Self {
-                text: Cow::Borrowed(text),
-                replaced: Vec::new(),
-            };
+            return Self { text: Cow::Borrowed(text), replaced: Vec::new() };
         }
         let mut text = String::with_capacity(bytes.len() * 2);
         let mut replaced = Vec::new();
@@ -285,10 +261,7 @@ impl<'t> Subject<'t> {
             }
             rest = rest.get(width..).unwrap_or_default();
         }
-        Self {
-            text: Cow::Owned(text),
-            replaced,
-        }
+        Self { text: Cow::Owned(text), replaced }
     }
 
     fn char_width(&self, at: usize) -> usize {
@@ -303,10 +276,7 @@ impl<'t> Subject<'t> {
     }
 
     fn groups(&self, captures: &regex::Captures<'_>) -> Vec<Option<(usize, usize)>> {
-        captures
-            .iter()
-            .map(|group| group.map(|g| self.original(g.range())))
-            .collect()
+        captures.iter().map(|group| group.map(|g| self.original(g.range()))).collect()
     }
 }
 

@@ -10,6 +10,5 @@ mod quote;
 pub use float::{FloatFormat, format_float, format_g_v, json_float};
 pub use number::{NumError, NumErrorKind, atoi, parse_bool, parse_float, parse_int, parse_uint};
 pub use quote::{
-    can_backquote, decode_rune, is_print, quote, quote_rune, quote_rune_to_ascii, quote_to_ascii,
-    unquote, unquote_char,
+    can_backquote, decode_rune, is_print, quote, quote_rune, quote_rune_to_ascii, quote_to_ascii, unquote, unquote_char,
 };

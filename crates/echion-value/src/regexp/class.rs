@@ -40,10 +40,8 @@ pub(super) const NOTHING: &str = r"[^\x{0}-\x{10FFFF}]";
 /// hyphens and underscores do not matter in names (since Go 1.25). The crate has more properties than Go, which are
 /// unknown here as they are there.
 pub(super) fn unicode(name: &str) -> Option<String> {
-    let plain: String = (name.chars())
-        .filter(|c| !matches!(c, ' ' | '-' | '_'))
-        .map(|c| c.to_ascii_lowercase())
-        .collect();
+    let plain: String =
+        (name.chars()).filter(|c| !matches!(c, ' ' | '-' | '_')).map(|c| c.to_ascii_lowercase()).collect();
     if plain.is_empty() || !plain.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return None;
     }
@@ -55,17 +53,12 @@ pub(super) fn unicode(name: &str) -> Option<String> {
         "cs" | "surrogate" => return Some(NOTHING.to_owned()),
         _ => {}
     }
-    if let Some((short, _)) = CATEGORIES
-        .iter()
-        .find(|(short, long)| plain == *short || plain == *long)
-    {
+    if let Some((short, _)) = CATEGORIES.iter().find(|(short, long)| plain == *short || plain == *long) {
         return Some(format!(r"\p{{gc={short}}}"));
     }
     // The crate also knows the codes of scripts (Grek); Go knows full names only, and these are the short ones of them.
-    const SHORT: [&str; 14] = [
-        "ahom", "cham", "han", "kawi", "lao", "lisu", "modi", "mro", "newa", "nko", "thai", "toto",
-        "vai", "yi",
-    ];
+    const SHORT: [&str; 14] =
+        ["ahom", "cham", "han", "kawi", "lao", "lisu", "modi", "mro", "newa", "nko", "thai", "toto", "vai", "yi"];
     if (plain.len() <= 4 && !SHORT.contains(&plain.as_str())) || plain.starts_with("is") {
         return None;
     }

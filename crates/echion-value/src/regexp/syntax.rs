@@ -46,10 +46,7 @@ pub(super) fn translate(pattern: &str) -> Result<Translated, SyntaxError<'_>> {
         frame: Frame::default(),
     };
     parser.run()?;
-    Ok(Translated {
-        pattern: parser.frame.out,
-        names: parser.names,
-    })
+    Ok(Translated { pattern: parser.frame.out, names: parser.names })
 }
 
 pub(super) fn fail<'a>(code: &'static str, at: &'a str) -> SyntaxError<'a> {
@@ -58,8 +55,7 @@ pub(super) fn fail<'a>(code: &'static str, at: &'a str) -> SyntaxError<'a> {
 
 /// The part of `from` that has been read when `rest` is left.
 pub(super) fn read<'a>(from: &'a str, rest: &str) -> &'a str {
-    from.get(..from.len().saturating_sub(rest.len()))
-        .unwrap_or(from)
+    from.get(..from.len().saturating_sub(rest.len())).unwrap_or(from)
 }
 
 pub(super) fn split_char(text: &str) -> Option<(char, &str)> {
@@ -99,10 +95,7 @@ struct Load {
 
 impl Default for Load {
     fn default() -> Self {
-        Self {
-            repeats: 1,
-            depth: 0,
-        }
+        Self { repeats: 1, depth: 0 }
     }
 }
 
@@ -148,30 +141,9 @@ impl<'a> Parser<'a> {
                     self.frame.atom = None;
                     self.rest = after;
                 }
-                '^' => self.leaf(
-                    if self.flags.multi_line {
-                        "(?m:^)"
-                    } else {
-                        r"\A"
-                    },
-                    after,
-                ),
-                '$' => self.leaf(
-                    if self.flags.multi_line {
-                        "(?m:$)"
-                    } else {
-                        r"\z"
-                    },
-                    after,
-                ),
-                '.' => self.leaf(
-                    if self.flags.dot_newline {
-                        "(?s:.)"
-                    } else {
-                        r"[^\n]"
-                    },
-                    after,
-                ),
+                '^' => self.leaf(if self.flags.multi_line { "(?m:^)" } else { r"\A" }, after),
+                '$' => self.leaf(if self.flags.multi_line { "(?m:$)" } else { r"\z" }, after),
+                '.' => self.leaf(if self.flags.dot_newline { "(?s:.)" } else { r"[^\n]" }, after),
                 '[' => self.bracket()?,
                 '*' | '+' | '?' => {
                     self.rest = after;
@@ -198,11 +170,7 @@ impl<'a> Parser<'a> {
             }
             last_repeat = repeat;
         }
-        if self.outer.is_empty() {
-            Ok(())
-        } else {
-            Err(fail("missing closing )", self.whole))
-        }
+        if self.outer.is_empty() { Ok(()) } else { Err(fail("missing closing )", self.whole)) }
     }
 
     fn leaf(&mut self, atom: &str, rest: &'a str) {
@@ -228,11 +196,7 @@ impl<'a> Parser<'a> {
 
     fn class(&mut self, body: &str, negated: bool, rest: &'a str) {
         let sign = if negated { "^" } else { "" };
-        let atom = if self.flags.fold_case {
-            format!("(?i:[{sign}{body}])")
-        } else {
-            format!("[{sign}{body}]")
-        };
+        let atom = if self.flags.fold_case { format!("(?i:[{sign}{body}])") } else { format!("[{sign}{body}]") };
         self.leaf(&atom, rest);
     }
 
@@ -240,11 +204,7 @@ impl<'a> Parser<'a> {
         if self.outer.len() >= MAX_DEPTH {
             return Err(fail("expression nests too deeply", self.whole));
         }
-        let frame = Frame {
-            out: opener.to_owned(),
-            flags: self.flags,
-            ..Frame::default()
-        };
+        let frame = Frame { out: opener.to_owned(), flags: self.flags, ..Frame::default() };
         self.outer.push(std::mem::replace(&mut self.frame, frame));
         self.rest = rest;
         Ok(())
@@ -285,10 +245,7 @@ impl<'a> Parser<'a> {
             lazy = !lazy;
         }
         if let Some(last) = last {
-            return Err(fail(
-                "invalid nested repetition operator",
-                read(last, self.rest),
-            ));
+            return Err(fail("invalid nested repetition operator", read(last, self.rest)));
         }
         let written = read(before, self.rest);
         let Some(start) = self.frame.atom else {
@@ -331,9 +288,7 @@ impl<'a> Parser<'a> {
     /// A group that begins with `(?`: flags, a name, or neither.
     fn perl_group(&mut self) -> Result<(), SyntaxError<'a>> {
         let start = self.rest;
-        let named = start
-            .strip_prefix("(?P<")
-            .or_else(|| start.strip_prefix("(?<"));
+        let named = start.strip_prefix("(?P<").or_else(|| start.strip_prefix("(?<"));
         if let Some(after) = named.filter(|after| !after.is_empty()) {
             let Some((name, after)) = after.split_once('>') else {
                 return Err(fail("invalid named capture", start));
@@ -373,10 +328,7 @@ impl<'a> Parser<'a> {
             }
             saw_flag = true;
         }
-        Err(fail(
-            "invalid or unsupported Perl syntax",
-            read(start, rest),
-        ))
+        Err(fail("invalid or unsupported Perl syntax", read(start, rest)))
     }
 
     fn backslash(&mut self) -> Result<(), SyntaxError<'a>> {
@@ -456,10 +408,7 @@ impl<'a> Parser<'a> {
             let range = rest;
             rest = after;
             // A minus sign right before the closing bracket is a character.
-            if let Some(after) = rest
-                .strip_prefix('-')
-                .filter(|r| !r.is_empty() && !r.starts_with(']'))
-            {
+            if let Some(after) = rest.strip_prefix('-').filter(|r| !r.is_empty() && !r.starts_with(']')) {
                 (high, rest) = class_char(after, start)?;
                 if high < low {
                     return Err(fail("invalid character class range", read(range, rest)));
@@ -477,11 +426,7 @@ impl<'a> Parser<'a> {
 
 /// A code point as the crate reads it anywhere.
 fn escape(c: char) -> String {
-    if c.is_ascii_alphanumeric() {
-        c.to_string()
-    } else {
-        format!("\\x{{{:X}}}", u32::from(c))
-    }
+    if c.is_ascii_alphanumeric() { c.to_string() } else { format!("\\x{{{:X}}}", u32::from(c)) }
 }
 
 /// Adds a range to a bracket expression, less the surrogates at its ends, which no text holds.

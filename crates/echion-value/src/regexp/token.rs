@@ -35,10 +35,7 @@ fn count(text: &str) -> Option<(Option<i64>, &str)> {
 }
 
 /// A character of a bracket expression that begins at `bracket`.
-pub(super) fn class_char<'a>(
-    text: &'a str,
-    bracket: &'a str,
-) -> Result<(u32, &'a str), SyntaxError<'a>> {
+pub(super) fn class_char<'a>(text: &'a str, bracket: &'a str) -> Result<(u32, &'a str), SyntaxError<'a>> {
     match split_char(text) {
         None => Err(fail("missing closing ]", bracket)),
         Some(('\\', _)) => escaped(text),

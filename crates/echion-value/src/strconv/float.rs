@@ -58,19 +58,12 @@ impl Decimal {
             digits.pop();
         }
         // Zero has no digits at all, and then the point is at the front: this is what %g's choice of form relies on.
-        let point = if digits.is_empty() {
-            0
-        } else {
-            exponent.parse::<i32>().unwrap_or(0) + 1
-        };
+        let point = if digits.is_empty() { 0 } else { exponent.parse::<i32>().unwrap_or(0) + 1 };
         Self { digits, point }
     }
 
     fn digit(&self, index: i32) -> char {
-        usize::try_from(index)
-            .ok()
-            .and_then(|i| self.digits.get(i))
-            .map_or('0', |&d| char::from(d))
+        usize::try_from(index).ok().and_then(|i| self.digits.get(i)).map_or('0', |&d| char::from(d))
     }
 }
 
@@ -94,32 +87,19 @@ pub fn format_float(f: f64, format: FloatFormat, precision: Option<usize>, bits3
         out.push('-');
     }
     // Through f32 even for a given precision: a float32 of Go holds the rounded value.
-    let abs = if bits32 {
-        f64::from(f as f32).abs()
-    } else {
-        f.abs()
-    };
+    let abs = if bits32 { f64::from(f as f32).abs() } else { f.abs() };
     if abs.is_infinite() {
         return if f > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
     }
-    let shortest = || {
-        Decimal::from_exp_text(&if bits32 {
-            format!("{:e}", (f as f32).abs())
-        } else {
-            format!("{abs:e}")
-        })
-    };
+    let shortest =
+        || Decimal::from_exp_text(&if bits32 { format!("{:e}", (f as f32).abs()) } else { format!("{abs:e}") });
     let rounded = |digits_after_first: usize| {
         let digits = digits_after_first.min(EXACT_DIGITS);
         Decimal::from_exp_text(&format!("{abs:.digits$e}"))
     };
     match format {
         FloatFormat::LowerExp | FloatFormat::UpperExp => {
-            let letter = if format == FloatFormat::LowerExp {
-                'e'
-            } else {
-                'E'
-            };
+            let letter = if format == FloatFormat::LowerExp { 'e' } else { 'E' };
             let (decimal, precision) = match precision {
                 None => {
                     let d = shortest();
@@ -143,11 +123,7 @@ pub fn format_float(f: f64, format: FloatFormat, precision: Option<usize>, bits3
             }
         },
         _ => {
-            let letter = if format == FloatFormat::LowerGeneral {
-                'e'
-            } else {
-                'E'
-            };
+            let letter = if format == FloatFormat::LowerGeneral { 'e' } else { 'E' };
             let (d, mut precision, mut threshold) = match precision {
                 None => (shortest(), usize::MAX, 6),
                 Some(p) => {
@@ -232,21 +208,14 @@ fn write_fixed(out: &mut String, d: &Decimal, fraction: usize) {
 
 /// Mantissa with its implicit bit, the exponent of its leading bit, and the number of stored mantissa bits.
 fn parts(f: f64, bits32: bool) -> (u64, i32, u32) {
-    let (bits, exponent_mask, mantissa_bits, bias) = if bits32 {
-        (u64::from((f as f32).to_bits()), 0xff, 23, 127)
-    } else {
-        (f.to_bits(), 0x7ff, 52, 1023)
-    };
+    let (bits, exponent_mask, mantissa_bits, bias) =
+        if bits32 { (u64::from((f as f32).to_bits()), 0xff, 23, 127) } else { (f.to_bits(), 0x7ff, 52, 1023) };
     let exponent = i32::try_from((bits >> mantissa_bits) & exponent_mask).unwrap_or(0);
     let mantissa = bits & ((1 << mantissa_bits) - 1);
     if exponent == 0 {
         (mantissa, 1 - bias, mantissa_bits)
     } else {
-        (
-            mantissa | 1 << mantissa_bits,
-            exponent - bias,
-            mantissa_bits,
-        )
+        (mantissa | 1 << mantissa_bits, exponent - bias, mantissa_bits)
     }
 }
 
@@ -328,10 +297,7 @@ mod tests {
         assert_eq!(fmt(0.0001, b'g', -1), "0.0001");
         assert_eq!(fmt(0.00001, b'G', -1), "1E-05");
         assert_eq!(fmt(5e-324, b'g', -1), "5e-324");
-        assert_eq!(
-            fmt(1.7976931348623157e308, b'g', -1),
-            "1.7976931348623157e+308"
-        );
+        assert_eq!(fmt(1.7976931348623157e308, b'g', -1), "1.7976931348623157e+308");
         assert_eq!(fmt(123456.7, b'f', -1), "123456.7");
         assert_eq!(fmt(f64::NAN, b'f', 2), "NaN");
         assert_eq!(fmt(f64::INFINITY, b'g', -1), "+Inf");
@@ -379,14 +345,8 @@ mod tests {
     #[test]
     fn float32_is_shortest_for_its_own_width() {
         let f = f64::from(0.1_f32);
-        assert_eq!(
-            format_float(f, FloatFormat::LowerGeneral, None, true),
-            "0.1"
-        );
-        assert_eq!(
-            format_float(f, FloatFormat::LowerGeneral, None, false),
-            "0.10000000149011612"
-        );
+        assert_eq!(format_float(f, FloatFormat::LowerGeneral, None, true), "0.1");
+        assert_eq!(format_float(f, FloatFormat::LowerGeneral, None, false), "0.10000000149011612");
     }
 
     #[test]

@@ -28,11 +28,7 @@ pub struct NumError {
 
 impl NumError {
     fn new(func: &'static str, num: &str, kind: NumErrorKind) -> Self {
-        Self {
-            func,
-            num: num.to_owned(),
-            kind,
-        }
+        Self { func, num: num.to_owned(), kind }
     }
 }
 
@@ -92,11 +88,7 @@ fn signed(s: &str, base: u32, bits: u32) -> Result<i64, NumErrorKind> {
         return Err(NumErrorKind::Range);
     }
     let value = value.cast_signed();
-    Ok(if negative {
-        value.wrapping_neg()
-    } else {
-        value
-    })
+    Ok(if negative { value.wrapping_neg() } else { value })
 }
 
 fn unsigned(s: &str, base: u32, bits: u32) -> Result<u64, NumErrorKind> {
@@ -246,9 +238,7 @@ fn float(s: &[u8]) -> Result<f64, NumErrorKind> {
         hex_float(&digits, exponent.saturating_sub(fraction.saturating_mul(4)))
     } else {
         let exponent = exponent.saturating_sub(fraction);
-        format!("{digits}e{exponent}")
-            .parse::<f64>()
-            .map_err(|_| NumErrorKind::Syntax)?
+        format!("{digits}e{exponent}").parse::<f64>().map_err(|_| NumErrorKind::Syntax)?
     };
     if magnitude.is_infinite() {
         return Err(NumErrorKind::Range);
@@ -298,21 +288,13 @@ fn hex_float(digits: &str, mut exponent: i64) -> f64 {
     let (kept, lost, half) = if drop >= 64 {
         (0, u128::from(mantissa), 1_u128 << (drop - 1))
     } else {
-        (
-            mantissa >> drop,
-            u128::from(mantissa & ((1 << drop) - 1)),
-            1_u128 << (drop - 1),
-        )
+        (mantissa >> drop, u128::from(mantissa & ((1 << drop) - 1)), 1_u128 << (drop - 1))
     };
     let up = lost > half || (lost == half && (sticky || kept & 1 == 1));
     let kept = kept + u64::from(up);
     // Adding to the bits instead of or-ing them lets a carry out of the mantissa raise the exponent, up to infinity.
     let biased = u64::try_from((top + 1022).max(0)).unwrap_or(0);
-    let bits = if top < -1022 {
-        kept
-    } else {
-        (biased << 52) + kept
-    };
+    let bits = if top < -1022 { kept } else { (biased << 52) + kept };
     f64::from_bits(bits)
 }
 
@@ -357,37 +339,19 @@ mod tests {
             text(parse_int("99999999999999999999x", 10, 64)),
             "strconv.ParseInt: parsing \"99999999999999999999x\": value out of range"
         );
-        assert_eq!(
-            text(atoi("-")),
-            "strconv.Atoi: parsing \"-\": invalid syntax"
-        );
+        assert_eq!(text(atoi("-")), "strconv.Atoi: parsing \"-\": invalid syntax");
         assert_eq!(text(atoi("")), "strconv.Atoi: parsing \"\": invalid syntax");
-        assert_eq!(
-            text(atoi("ü\n")),
-            "strconv.Atoi: parsing \"ü\\n\": invalid syntax"
-        );
-        assert_eq!(
-            text(parse_uint("-1", 10, 64)),
-            "strconv.ParseUint: parsing \"-1\": invalid syntax"
-        );
-        assert_eq!(
-            text(parse_int("1", 1, 64)),
-            "strconv.ParseInt: parsing \"1\": invalid base 1"
-        );
-        assert_eq!(
-            text(parse_int("1", 10, 65)),
-            "strconv.ParseInt: parsing \"1\": invalid bit size 65"
-        );
+        assert_eq!(text(atoi("ü\n")), "strconv.Atoi: parsing \"ü\\n\": invalid syntax");
+        assert_eq!(text(parse_uint("-1", 10, 64)), "strconv.ParseUint: parsing \"-1\": invalid syntax");
+        assert_eq!(text(parse_int("1", 1, 64)), "strconv.ParseInt: parsing \"1\": invalid base 1");
+        assert_eq!(text(parse_int("1", 10, 65)), "strconv.ParseInt: parsing \"1\": invalid bit size 65");
     }
 
     #[test]
     fn booleans() {
         assert_eq!(parse_bool("T"), Ok(true));
         assert_eq!(parse_bool("False"), Ok(false));
-        assert_eq!(
-            text(parse_bool("yes")),
-            "strconv.ParseBool: parsing \"yes\": invalid syntax"
-        );
+        assert_eq!(text(parse_bool("yes")), "strconv.ParseBool: parsing \"yes\": invalid syntax");
     }
 
     #[test]
@@ -400,21 +364,14 @@ mod tests {
         assert_eq!(parse_float("Infinity"), Ok(f64::INFINITY));
         assert!(parse_float("nan").unwrap().is_nan());
         assert_eq!(parse_float("1e-400"), Ok(0.0));
-        assert_eq!(
-            parse_float(&"9".repeat(400)).unwrap_err().kind,
-            NumErrorKind::Range
-        );
+        assert_eq!(parse_float(&"9".repeat(400)).unwrap_err().kind, NumErrorKind::Range);
         assert_eq!(parse_float(&format!("0.{}1e401", "0".repeat(400))), Ok(1.0));
-        for bad in [
-            "", "+", ".", "1e", "5.e", "0x", "0x1.8", "1x", "+nan", "infinit", "1__2", "_1", " 1",
-            "1e+", "0x1p",
-        ] {
+        for bad in
+            ["", "+", ".", "1e", "5.e", "0x", "0x1.8", "1x", "+nan", "infinit", "1__2", "_1", " 1", "1e+", "0x1p"]
+        {
             assert!(parse_float(bad).is_err(), "{bad}");
         }
-        assert_eq!(
-            text(parse_float("1e400")),
-            "strconv.ParseFloat: parsing \"1e400\": value out of range"
-        );
+        assert_eq!(text(parse_float("1e400")), "strconv.ParseFloat: parsing \"1e400\": value out of range");
     }
 
     #[test]
@@ -429,14 +386,8 @@ mod tests {
         assert!(parse_float("0x1.fffffffffffff8p1023").is_err());
         assert_eq!(parse_float("0x1.00000000000008p0"), Ok(1.0));
         assert_eq!(parse_float("0x1.000000000000081p0"), Ok(1.0 + f64::EPSILON));
-        assert_eq!(
-            parse_float("0x1.00000000000018p0"),
-            Ok(1.0 + 2.0 * f64::EPSILON)
-        );
-        assert_eq!(
-            parse_float("0x0.0000000000000fffffffffffffp-1022"),
-            parse_float("0x0.0000000000001p-1022")
-        );
+        assert_eq!(parse_float("0x1.00000000000018p0"), Ok(1.0 + 2.0 * f64::EPSILON));
+        assert_eq!(parse_float("0x0.0000000000000fffffffffffffp-1022"), parse_float("0x0.0000000000001p-1022"));
         assert_eq!(parse_float("0x1_0p1"), Ok(32.0));
     }
 }

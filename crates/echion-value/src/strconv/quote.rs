@@ -15,10 +15,7 @@ pub fn decode_rune(s: &[u8]) -> (Option<char>, usize) {
     // A whole character followed by a broken one is still a character: look at the valid part only.
     let valid = match std::str::from_utf8(head) {
         Ok(text) => text,
-        Err(error) => head
-            .get(..error.valid_up_to())
-            .and_then(|v| std::str::from_utf8(v).ok())
-            .unwrap_or_default(),
+        Err(error) => head.get(..error.valid_up_to()).and_then(|v| std::str::from_utf8(v).ok()).unwrap_or_default(),
     };
     match valid.chars().next() {
         Some(c) => (Some(c), c.len_utf8()),
@@ -63,10 +60,8 @@ pub fn quote_rune_to_ascii(rune: u32) -> String {
 
 /// `strconv.CanBackquote`: whether the text can stand between backquotes unchanged, on one line.
 pub fn can_backquote(s: &[u8]) -> bool {
-    std::str::from_utf8(s).is_ok_and(|text| {
-        text.chars()
-            .all(|c| c != '\u{FEFF}' && (c >= ' ' || c == '\t') && c != '`' && c != '\u{7F}')
-    })
+    std::str::from_utf8(s)
+        .is_ok_and(|text| text.chars().all(|c| c != '\u{FEFF}' && (c >= ' ' || c == '\t') && c != '`' && c != '\u{7F}'))
 }
 
 fn quote_rune_with(rune: u32, ascii: bool) -> String {
@@ -130,9 +125,7 @@ pub fn unquote(literal: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     }
     match delimiter {
         // Carriage returns do not count in raw literals, as in Go's source files.
-        b'`' => {
-            (!body.contains(&b'`')).then(|| body.iter().copied().filter(|&b| b != b'\r').collect())
-        }
+        b'`' => (!body.contains(&b'`')).then(|| body.iter().copied().filter(|&b| b != b'\r').collect()),
         b'"' | b'\'' => {
             let mut out = Vec::with_capacity(body.len());
             let mut count = 0_usize;
@@ -222,16 +215,10 @@ mod tests {
     fn quote_escapes_what_does_not_print() {
         assert_eq!(quote(b"a\"b\n"), r#""a\"b\n""#);
         assert_eq!(quote("Zürich".as_bytes()), "\"Zürich\"");
-        assert_eq!(
-            quote(b"\x07\x08\x0c\n\r\t\x0b\x00\x7f'\\"),
-            r#""\a\b\f\n\r\t\v\x00\x7f'\\""#
-        );
+        assert_eq!(quote(b"\x07\x08\x0c\n\r\t\x0b\x00\x7f'\\"), r#""\a\b\f\n\r\t\v\x00\x7f'\\""#);
         assert_eq!(quote(b"\xff\xe7\xb1"), r#""\xff\xe7\xb1""#);
         assert_eq!(quote("\u{FFFD}".as_bytes()), "\"\u{FFFD}\"");
-        assert_eq!(
-            quote("\u{a0}\u{200b}\u{feff}\u{e000}".as_bytes()),
-            r#""\u00a0\u200b\ufeff\ue000""#
-        );
+        assert_eq!(quote("\u{a0}\u{200b}\u{feff}\u{e000}".as_bytes()), r#""\u00a0\u200b\ufeff\ue000""#);
         assert_eq!(quote("\u{10ffff}😀".as_bytes()), "\"\\U0010ffff😀\"");
         assert_eq!(quote("é\u{301}".as_bytes()), "\"é\u{301}\"");
         assert_eq!(quote("a\u{ad}\u{2028}".as_bytes()), r#""a\u00ad\u2028""#);
@@ -267,10 +254,7 @@ mod tests {
     #[test]
     fn unquote_reads_all_three_literals() {
         let ok = |s: &str| unquote(s).map(|v| String::from_utf8_lossy(&v).into_owned());
-        assert_eq!(
-            ok(r#""a\tb\"\\\u00fc\U0001F600""#).as_deref(),
-            Some("a\tb\"\\ü😀")
-        );
+        assert_eq!(ok(r#""a\tb\"\\\u00fc\U0001F600""#).as_deref(), Some("a\tb\"\\ü😀"));
         assert_eq!(ok("`a\\n\r\nb`").as_deref(), Some("a\\n\nb"));
         assert_eq!(ok("'x'").as_deref(), Some("x"));
         assert_eq!(ok(r"'\''").as_deref(), Some("'"));
