@@ -58,11 +58,9 @@ impl Writer<'_> {
         match value {
             Value::Nil | Value::NilPointer(_) | Value::Bytes(None) => self.push("null"),
             Value::Bool(b) => self.push(b.to_string()),
-            Value::Int(n)
-            | Value::Int64(n)
-            | Value::Duration(n)
-            | Value::Month(n)
-            | Value::Weekday(n) => self.push(n.to_string()),
+            Value::Int(n) | Value::Int64(n) | Value::Duration(n) | Value::Month(n) | Value::Weekday(n) => {
+                self.push(n.to_string())
+            }
             Value::Int32(n) => self.push(n.to_string()),
             Value::Uint8(n) => self.push(n.to_string()),
             Value::Uint64(n) => self.push(n.to_string()),
@@ -219,7 +217,10 @@ mod tests {
 
     #[test]
     fn keys_are_sorted_and_html_is_escaped() {
-        assert_eq!(roundtrip(r#"{"b":"<a>","a":[1,2.5,1e21,1e-7,null,true,{}]}"#), r#"{"a":[1,2.5,1e+21,1e-7,null,true,{}],"b":"\u003ca\u003e"}"#);
+        assert_eq!(
+            roundtrip(r#"{"b":"<a>","a":[1,2.5,1e21,1e-7,null,true,{}]}"#),
+            r#"{"a":[1,2.5,1e+21,1e-7,null,true,{}],"b":"\u003ca\u003e"}"#
+        );
     }
 
     #[test]

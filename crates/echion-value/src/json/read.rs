@@ -182,9 +182,7 @@ impl Reader<'_> {
         let literal = String::from_utf8_lossy(&self.text[start..self.at]);
         match literal.parse::<f64>() {
             Ok(f) if f.is_finite() => Ok(Value::Float(f)),
-            _ => Err(CallError::new(format!(
-                "json: cannot unmarshal number {literal} into Go value of type float64"
-            ))),
+            _ => Err(CallError::new(format!("json: cannot unmarshal number {literal} into Go value of type float64"))),
         }
     }
 
