@@ -39,3 +39,4 @@ mod unescape;
 pub use error::{Error, ErrorKind};
 pub use limits::{Context, Limits};
 pub use program::{Program, compile};
+pub use show::show;

@@ -5,7 +5,8 @@ use echion_value::{Str, Value};
 use crate::builtins::type_name;
 
 /// The value as Go's `%v` prints it.
-pub(crate) fn show(value: &Value) -> Str {
+#[must_use]
+pub fn show(value: &Value) -> Str {
     let mut out = Vec::new();
     write(value, &mut out, 0);
     Str::from(out)

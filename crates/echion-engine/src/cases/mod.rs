@@ -1,1 +1,4 @@
 //! One conformance case in, one answer out: what `--jsonl` does for each line.
+
+mod canned;
+pub mod expr;

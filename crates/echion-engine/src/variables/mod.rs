@@ -1,1 +1,18 @@
 //! The names a trigger or template can use beside the resource: `time`, `strings`, `repo`.
+
+mod address;
+mod repo;
+mod strings;
+
+pub use repo::{AppDetail, CommitMetadata, FileParameter, Helm, Parameter, Repository, repo};
+pub use strings::strings;
+
+use echion_value::{CallError, Value};
+
+/// The bytes of an argument as text; the caller has checked that it is a string.
+fn text(args: &[Value], index: usize) -> Result<String, CallError> {
+    match args.get(index) {
+        Some(Value::Str(s)) => Ok(s.to_text().into_owned()),
+        _ => Err(CallError::new("a string is missing")),
+    }
+}
