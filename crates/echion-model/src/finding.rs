@@ -1,0 +1,77 @@
+//! What is wrong with a configuration.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Something does not work.
+    Error,
+    /// Something works, but probably not as meant.
+    Warning,
+}
+
+/// One thing that is wrong, with its place and the next step. What the finding is about does not work; everything else does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The key, and the way inside it: `trigger.on-deployed[0].when`.
+    pub key: String,
+    /// Line inside the text of the key, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// What is wrong and what was expected; lower case, no final period.
+    pub message: String,
+    /// The line of text that it is about; empty when there is none to show.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub source: String,
+    /// The next step; empty when the message says enough.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub hint: String,
+}
+
+impl Finding {
+    /// An error at a place.
+    pub fn error(key: impl Into<String>, (line, column): (u32, u32), message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            key: key.into(),
+            line,
+            column,
+            message: message.into(),
+            source: String::new(),
+            hint: String::new(),
+        }
+    }
+
+    /// The same as a warning.
+    #[must_use]
+    pub fn warning(self) -> Self {
+        Self { severity: Severity::Warning, ..self }
+    }
+
+    /// The same with the next step.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: hint.into(), ..self }
+    }
+
+    /// The same with the line that it is about, taken from the whole text.
+    #[must_use]
+    pub fn in_text(self, text: &str) -> Self {
+        let source = text.lines().nth((self.line as usize).saturating_sub(1)).unwrap_or_default().to_owned();
+        Self { source, ..self }
+    }
+}
+
+/// One line: `trigger.on-deployed[0].when:1:23: message`.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: {}", self.key, self.line, self.column, self.message)
+    }
+}

@@ -1,0 +1,89 @@
+//! The port to what is remembered.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use crate::{Delivery, DeliveryId, Intent, Outcome, Resource, Status};
+
+/// State keys of one resource and when they were set, in Unix seconds: the content of the peer's annotation.
+pub type State = BTreeMap<String, i64>;
+
+/// What a look at a resource changes in its state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StateChange {
+    /// Keys to set, with their time in Unix seconds.
+    pub set: BTreeMap<String, i64>,
+    /// Keys to remove.
+    pub clear: Vec<String>,
+}
+
+impl StateChange {
+    /// Whether nothing changes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.clear.is_empty()
+    }
+}
+
+/// The ledger could not be read or written. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct LedgerError {
+    /// What was tried.
+    pub what: String,
+    /// Why it failed.
+    #[source]
+    pub cause: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// Which deliveries to list, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only those that stand here.
+    pub status: Option<Status>,
+    /// At most so many; 0 means no limit.
+    pub limit: u32,
+}
+
+/// What is remembered, durably: the state keys of every resource, and every delivery with its attempts. Times are milliseconds since
+/// 1970 unless said otherwise. Every method is one transaction.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// The state of a resource; `None` when the ledger has never seen it (or only an earlier object of the same name).
+    async fn state(&self, resource: &Resource) -> Result<Option<State>, LedgerError>;
+
+    /// Applies a state change and records the deliveries that go with it, all or nothing. A state key that is already set keeps its
+    /// time and its delivery is not recorded again.
+    async fn record(
+        &self,
+        resource: &Resource,
+        change: &StateChange,
+        intents: &[Intent],
+        now: i64,
+    ) -> Result<Vec<DeliveryId>, LedgerError>;
+
+    /// Forgets the state of a resource that is gone. Its deliveries go on.
+    async fn forget(&self, resource: &crate::ResourceId) -> Result<(), LedgerError>;
+
+    /// Pending deliveries that are due, oldest first.
+    async fn due(&self, now: i64, limit: u32) -> Result<Vec<Delivery>, LedgerError>;
+
+    /// When the next pending delivery is due; `None` when there is none.
+    async fn next_due(&self) -> Result<Option<i64>, LedgerError>;
+
+    /// Notes that an attempt begins, before anything is sent: after a crash it is known that its outcome is not.
+    async fn begin(&self, id: &DeliveryId, channel: &str, now: i64) -> Result<(), LedgerError>;
+
+    /// Records what came of the attempt.
+    async fn finish(&self, id: &DeliveryId, outcome: &Outcome, now: i64) -> Result<(), LedgerError>;
+
+    /// Beginnings of the attempts on a channel since a time, oldest first: what its budget has already spent.
+    async fn attempts_since(&self, channel: &str, since: i64) -> Result<Vec<i64>, LedgerError>;
+
+    /// Recorded deliveries, newest first.
+    async fn list(&self, filter: &Filter) -> Result<Vec<Delivery>, LedgerError>;
+
+    /// Makes a parked delivery due again; `false` when there is no such parked delivery.
+    async fn redeliver(&self, id: &DeliveryId, now: i64) -> Result<bool, LedgerError>;
+}

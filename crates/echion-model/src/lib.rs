@@ -1,0 +1,26 @@
+//! The nouns of Echion and the ports between its crates. Nothing here does I/O.
+//!
+//! A source observes resources, the engine plans, a [`Ledger`] records, the dispatcher hands each [`Delivery`] to a
+//! [`Service`], and the [`Outcome`] goes back into the ledger.
+
+mod delivery;
+mod finding;
+mod ledger;
+mod notification;
+mod outcome;
+mod resource;
+mod secret;
+mod service;
+pub mod yaml;
+
+pub use delivery::{Delivery, DeliveryId, Intent, Status};
+pub use finding::{Finding, Severity};
+pub use ledger::{Filter, Ledger, LedgerError, State, StateChange};
+pub use notification::{Destination, Notification};
+pub use outcome::{Outcome, Receipt, SendError, SendErrorKind};
+pub use resource::{Resource, ResourceId};
+pub use secret::Secret;
+pub use service::{
+    Budget, Channel, CompileSection, Environment, Limits, Message, Open, OptionsError, RenderContext, RenderError,
+    Retry, Section, SectionError, SectionKind, Service, ServiceKind, Text, TextCompiler,
+};

@@ -1,0 +1,230 @@
+//! The ports between the engine, the dispatcher and a delivery service.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use echion_value::{Str, Value};
+
+use crate::yaml::Node;
+use crate::{DeliveryId, Notification, Receipt, SendError};
+
+/// A service type: everything the program knows about it without a configuration.
+#[derive(Debug)]
+pub struct ServiceKind {
+    /// The `<type>` of `service.<type>[.<name>]`.
+    pub name: &'static str,
+    /// Other spellings that mean the same.
+    pub aliases: &'static [&'static str],
+    /// What it is, in one sentence.
+    pub summary: &'static str,
+    /// What *recipient* means here.
+    pub recipient: &'static str,
+    /// What the vendor documents.
+    pub limits: Limits,
+    /// Options as a user would write them.
+    pub example: &'static str,
+    /// Builds an instance from its options, without network.
+    pub open: Open,
+    /// The part of a template that belongs to this type.
+    pub section: Option<SectionKind>,
+}
+
+/// Builds an instance called `name` from its options.
+pub type Open = fn(name: &str, options: &Node, environment: &Environment) -> Result<Arc<dyn Service>, OptionsError>;
+
+/// Compiles a section.
+pub type CompileSection =
+    fn(section: &Node, compiler: &dyn TextCompiler) -> Result<Box<dyn Section>, Vec<SectionError>>;
+
+/// Limits of a service type as its vendor documents them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// Longest body in bytes.
+    pub body: Option<usize>,
+    /// Most messages in a time.
+    pub budget: Option<Budget>,
+}
+
+/// At most `count` messages in any stretch of `window`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// How many.
+    pub count: u32,
+    /// In which time.
+    pub window: Duration,
+}
+
+/// What an instance needs of the outside world.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// `User-Agent` of requests.
+    pub user_agent: String,
+    /// Folder with one PEM file per host name (contract 5.0).
+    pub certificates: Option<std::path::PathBuf>,
+}
+
+/// Options that cannot be used. Names the option; line and column are inside the key's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionsError {
+    /// What is wrong and what was expected.
+    pub message: String,
+    /// Where, from 1.
+    pub at: (u32, u32),
+    /// The next step.
+    pub hint: String,
+}
+
+/// A configured instance of a service type.
+#[async_trait]
+pub trait Service: Send + Sync + fmt::Debug {
+    /// Sends one message and reads the answer. Time-outs are the service's business.
+    ///
+    /// # Errors
+    /// The retry rule, the reason, and what to do, free of secrets.
+    async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError>;
+
+    /// The channel a recipient belongs to.
+    fn channel(&self, recipient: &str) -> Channel;
+
+    /// Options that mean nothing to this type, with their places: worth a warning.
+    fn unknown_options(&self) -> Vec<(String, (u32, u32))> {
+        Vec::new()
+    }
+}
+
+/// What goes out.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// What is said.
+    pub notification: &'a Notification,
+    /// To which address of the service.
+    pub recipient: &'a str,
+    /// The stable id for vendors that accept one.
+    pub id: &'a DeliveryId,
+    /// The current time in milliseconds since 1970, for signatures.
+    pub now: i64,
+}
+
+/// Where a budget applies: one robot, one workspace token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Channel {
+    /// Unique name, free of secrets.
+    pub name: String,
+    /// The vendor's rate, if it has one.
+    pub budget: Option<Budget>,
+    /// How many messages may be on their way at once.
+    pub concurrency: u32,
+    /// How failed attempts are repeated.
+    pub retry: Retry,
+}
+
+/// Backoff of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// Wait after the first failure; doubles from there.
+    pub min: Duration,
+    /// Longest wait between attempts.
+    pub max: Duration,
+    /// A delivery older than this is parked.
+    pub give_up_after: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            min: Duration::from_secs(1),
+            max: Duration::from_secs(300),
+            give_up_after: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+/// How a service type compiles and combines its part of a template.
+#[derive(Clone, Copy, Debug)]
+pub struct SectionKind {
+    /// Its key in a template.
+    pub key: &'static str,
+    /// Compiles the section once. All mistakes are reported, not only the first.
+    pub compile: CompileSection,
+    /// Folds a later template's section into an earlier one's (contract 4.3).
+    pub merge: fn(earlier: &mut serde_json::Value, later: serde_json::Value),
+}
+
+/// A mistake in a section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SectionError {
+    /// The way from the template to the field: `webhook.dingtalk.body`.
+    pub path: String,
+    /// Line and column inside the field's text, or of the field when `source` is empty.
+    pub at: (u32, u32),
+    /// What is wrong.
+    pub message: String,
+    /// The text of the field; empty when the mistake is not inside a template text.
+    pub source: String,
+}
+
+/// A compiled section.
+pub trait Section: Send + Sync + fmt::Debug {
+    /// Renders it for the instance called `service`; `None` when the section says nothing to that instance.
+    ///
+    /// # Errors
+    /// The field that failed and why.
+    fn render(&self, service: &str, context: &RenderContext<'_>) -> Result<Option<serde_json::Value>, RenderError>;
+}
+
+/// Compiles template texts: the engine's side of the port, so that no service knows a language.
+pub trait TextCompiler {
+    /// Compiles one text.
+    ///
+    /// # Errors
+    /// Message, line and column.
+    fn compile(&self, text: &str) -> Result<Box<dyn Text>, (String, (u32, u32))>;
+}
+
+/// A compiled template text.
+pub trait Text: Send + Sync + fmt::Debug {
+    /// Renders it.
+    ///
+    /// # Errors
+    /// Why, with the place inside the text.
+    fn render(&self, context: &RenderContext<'_>) -> Result<Str, RenderError>;
+}
+
+/// What a text is rendered with.
+#[derive(Clone, Copy, Debug)]
+pub struct RenderContext<'a> {
+    /// The variables (contract 3.4), a map.
+    pub variables: &'a Value,
+    /// The current time in milliseconds since 1970, for functions that ask.
+    pub now: i64,
+}
+
+/// A text that could not be rendered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenderError {
+    /// The way to the field, as far as it is known.
+    pub path: String,
+    /// Line and column inside the field's text.
+    pub at: (u32, u32),
+    /// Why.
+    pub message: String,
+}
+
+impl RenderError {
+    /// The same error one level further out: `body` becomes `webhook.dingtalk.body`.
+    #[must_use]
+    pub fn within(mut self, outer: &str) -> Self {
+        self.path = if self.path.is_empty() { outer.to_owned() } else { format!("{outer}.{}", self.path) };
+        self
+    }
+}
+
+impl fmt::Display for RenderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() { f.write_str(&self.message) } else { write!(f, "{}: {}", self.path, self.message) }
+    }
+}
+
+impl std::error::Error for RenderError {}
