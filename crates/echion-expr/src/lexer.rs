@@ -1,7 +1,8 @@
 //! Text to tokens, one at a time: an error in a later token must not hide an earlier error of the parser.
 
+use echion_value::strconv::quote;
+
 use crate::error::Finding;
-use crate::quote::quote;
 use crate::unescape::{unescape_bytes, unescape_text};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -31,7 +31,6 @@ mod optimize;
 mod parser;
 mod patterns;
 mod program;
-mod quote;
 mod show;
 mod sort;
 mod unescape;

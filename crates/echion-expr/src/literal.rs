@@ -1,7 +1,8 @@
 //! Number literals.
 
+use echion_value::strconv::{self, quote};
+
 use crate::ast::Kind;
-use crate::quote::quote;
 
 /// The node of a number literal, or the reference's complaint.
 pub(crate) fn number(literal: &str) -> Result<Kind, String> {
@@ -19,22 +20,21 @@ pub(crate) fn number(literal: &str) -> Result<Kind, String> {
         ("integer", 10, lower.as_str())
     };
     if digits.is_empty() || !digits.chars().all(|c| c.is_digit(base)) {
-        return Err(complaint(name, "ParseInt", &text, "invalid syntax"));
+        return Err(complaint(name, &text, "invalid syntax"));
     }
     match i64::from_str_radix(digits, base) {
         Ok(value) => Ok(Kind::Int(value)),
-        Err(_) => Err(complaint(name, "ParseInt", &text, "value out of range")),
+        Err(_) => Err(complaint(name, &text, "value out of range")),
     }
 }
 
 fn float(text: &str) -> Result<Kind, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value.is_finite() => Ok(Kind::Float(value)),
-        Ok(_) => Err(complaint("float", "ParseFloat", text, "value out of range")),
-        Err(_) => Err(complaint("float", "ParseFloat", text, "invalid syntax")),
+    match strconv::parse_float(text) {
+        Ok(value) => Ok(Kind::Float(value)),
+        Err(error) => Err(format!("invalid float literal: {error}")),
     }
 }
 
-fn complaint(name: &str, function: &str, text: &str, problem: &str) -> String {
-    format!("invalid {name} literal: strconv.{function}: parsing {}: {problem}", quote(text.as_bytes()))
+fn complaint(name: &str, text: &str, problem: &str) -> String {
+    format!("invalid {name} literal: strconv.ParseInt: parsing {}: {problem}", quote(text.as_bytes()))
 }

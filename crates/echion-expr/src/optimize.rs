@@ -5,6 +5,7 @@ use echion_value::{List, Value};
 
 use crate::ast::{Binary, Builtin, Id, Kind, Tree, Unary};
 use crate::error::Finding;
+use crate::operators::go_pow;
 
 /// Rewrites the tree below `root` in place.
 pub(crate) fn optimize(tree: &mut Tree, root: Id) -> Result<(), Finding> {
@@ -142,7 +143,7 @@ fn fold_binary(operator: Binary, left: &Kind, right: &Kind) -> Folded {
                 B::Subtract => a - b,
                 B::Multiply => a * b,
                 B::Divide => a / b,
-                _ => a.powf(b),
+                _ => go_pow(a, b),
             }))
         }
         _ => Folded::No,

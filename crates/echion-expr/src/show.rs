@@ -1,5 +1,8 @@
 //! Go's `%v`.
 
+use std::cmp::Ordering;
+
+use echion_value::strconv::format_g_v;
 use echion_value::{Str, Value};
 
 use crate::builtins::type_name;
@@ -33,7 +36,7 @@ fn write(value: &Value, out: &mut Vec<u8>, depth: usize) {
         Value::Int32(n) => out.extend_from_slice(n.to_string().as_bytes()),
         Value::Uint8(n) => out.extend_from_slice(n.to_string().as_bytes()),
         Value::Uint64(n) => out.extend_from_slice(n.to_string().as_bytes()),
-        Value::Float(f) => out.extend_from_slice(float(*f).as_bytes()),
+        Value::Float(f) => out.extend_from_slice(format_g_v(*f).as_bytes()),
         Value::List(list) => {
             out.push(b'[');
             for (i, item) in list.items().iter().enumerate() {
@@ -58,7 +61,9 @@ fn write(value: &Value, out: &mut Vec<u8>, depth: usize) {
         }
         Value::Table(table) => {
             out.extend_from_slice(b"map[");
-            for (i, (key, item)) in table.entries().iter().enumerate() {
+            let mut entries: Vec<_> = table.entries().iter().collect();
+            entries.sort_by(|a, b| order(&a.0, &b.0));
+            for (i, (key, item)) in entries.into_iter().enumerate() {
                 if i > 0 {
                     out.push(b' ');
                 }
@@ -76,19 +81,13 @@ fn write(value: &Value, out: &mut Vec<u8>, depth: usize) {
     }
 }
 
-fn float(f: f64) -> String {
-    if f.is_nan() {
-        return "NaN".to_owned();
+/// The order in which Go prints the keys of a map: by type where types differ, by value where they do not.
+fn order(a: &Value, b: &Value) -> Ordering {
+    match (a, b) {
+        (Value::Str(a), Value::Str(b)) => a.cmp(b),
+        (Value::Int(a) | Value::Int64(a), Value::Int(b) | Value::Int64(b)) => a.cmp(b),
+        (Value::Float(a), Value::Float(b)) => a.total_cmp(b),
+        (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
+        _ => Ordering::Equal,
     }
-    if f.is_infinite() {
-        return if f > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
-    }
-    let scientific = format!("{f:e}");
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or_default();
-    if (-4..21).contains(&exponent) {
-        return f.to_string();
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{mantissa}e{sign}{:02}", exponent.abs())
 }

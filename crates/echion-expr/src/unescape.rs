@@ -36,9 +36,12 @@ fn unescape(literal: &str, unicode: bool) -> Option<Vec<u8>> {
                 for _ in 0..2 {
                     value = value * 8 + chars.next()?.to_digit(8)?;
                 }
-                bytes.push(u8::try_from(value).ok()?);
+                number(&mut bytes, value, unicode)?;
             }
-            'x' => bytes.push(u8::try_from(hex(&mut chars, 2)?).ok()?),
+            'x' => {
+                let value = hex(&mut chars, 2)?;
+                number(&mut bytes, value, unicode)?;
+            }
             'u' | 'U' if !unicode => return None,
             'u' if chars.as_str().starts_with('{') => {
                 chars.next();
@@ -70,6 +73,16 @@ fn unescape(literal: &str, unicode: bool) -> Option<Vec<u8>> {
         }
     }
     Some(bytes)
+}
+
+/// A number stands for a character in a text, and for a byte among bytes.
+fn number(bytes: &mut Vec<u8>, value: u32, unicode: bool) -> Option<()> {
+    if unicode {
+        bytes.extend_from_slice(char::from_u32(value)?.encode_utf8(&mut [0; 4]).as_bytes());
+    } else {
+        bytes.push(u8::try_from(value).ok()?);
+    }
+    Some(())
 }
 
 fn hex(chars: &mut std::str::Chars<'_>, count: usize) -> Option<u32> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::strconv::json_float;
 use crate::{CallError, Map, Str, Value};
 
 mod read;
@@ -64,7 +65,7 @@ impl Writer<'_> {
             Value::Int32(n) => self.push(n.to_string()),
             Value::Uint8(n) => self.push(n.to_string()),
             Value::Uint64(n) => self.push(n.to_string()),
-            Value::Float(f) => match float(*f) {
+            Value::Float(f) => match json_float(*f) {
                 Some(text) => self.push(text),
                 None => return Err(CallError::new(format!("json: unsupported value: {}", not_finite(*f)))),
             },
@@ -173,21 +174,6 @@ fn not_finite(f: f64) -> Cow<'static, str> {
     } else {
         "-Inf".into()
     }
-}
-
-/// The shortest text that reads back as `f`, as ECMAScript and Go's encoder write it.
-fn float(f: f64) -> Option<String> {
-    if !f.is_finite() {
-        return None;
-    }
-    let size = f.abs();
-    if size == 0.0 || (1e-6..1e21).contains(&size) {
-        return Some(f.to_string());
-    }
-    let scientific = format!("{f:e}");
-    let (mantissa, exponent) = scientific.split_once('e')?;
-    let sign = if exponent.starts_with('-') { '-' } else { '+' };
-    Some(format!("{mantissa}e{sign}{:0>2}", exponent.trim_start_matches('-')).replace("e-0", "e-"))
 }
 
 fn base64(bytes: &[u8], out: &mut Vec<u8>) {

@@ -12,6 +12,7 @@ pub mod json;
 mod list;
 mod map;
 mod object;
+pub mod strconv;
 mod text;
 mod types;
 mod value;

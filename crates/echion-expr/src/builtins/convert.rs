@@ -1,6 +1,6 @@
 //! From one type to another.
 
-use echion_value::{Signature, Str, Type, Value, json};
+use echion_value::{Signature, Str, Type, Value, json, strconv};
 
 use super::{ANY, Args, Builtin, Check, exactly, printed, text, type_name};
 use crate::base64;
@@ -124,7 +124,7 @@ fn int(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
         Value::Uint8(n) => i64::from(*n),
         Value::Uint64(n) => n.cast_signed(),
         Value::Str(s) => {
-            let parsed = s.as_str().and_then(|s| s.parse().ok());
+            let parsed = s.as_str().and_then(|s| strconv::atoi(s).ok());
             parsed.ok_or_else(|| Fault::new(format!("invalid operation: int({s})")))?
         }
         other => return Err(Fault::new(format!("invalid operation: int({})", type_name(other)))),
@@ -146,5 +146,5 @@ fn float(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
 }
 
 fn parse_float(s: &Str) -> Option<f64> {
-    s.as_str()?.parse().ok()
+    strconv::parse_float(s.as_str()?).ok()
 }

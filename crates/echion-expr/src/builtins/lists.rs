@@ -49,6 +49,7 @@ pub(super) const ALL: &[Builtin] = &[
         about: "The first elements, as many as asked for.",
         example: ("take([1, 2, 3], 2)", "[1 2]"),
         check: Check::Rule(|args| {
+            exactly(2, args)?;
             if let Some(list) = args.first().filter(|list| !list.is_unknown() && !list.is_list()) {
                 return Err(format!("cannot take from {}", printed(list)));
             }
