@@ -1,4 +1,5 @@
 //! The expression vectors.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail at once, and says how much was equal")]
 
 use serde_json::Value;
 
