@@ -18,6 +18,8 @@ pub(crate) enum Op {
     Load(u32),
     /// The variable of the environment with the constant's name.
     Variable(u32),
+    /// A variable and members of it, one in the other.
+    Path(u32),
     Environment,
     Fetch,
     /// The member with the constant's name.
@@ -77,12 +79,21 @@ pub(crate) enum Op {
     Sort,
 }
 
+/// Names to follow from the environment, each with the place of its errors.
+pub(crate) struct Path {
+    /// The constant with the variable's name.
+    pub(crate) variable: u32,
+    /// The constants with the members' names.
+    pub(crate) members: Vec<(u32, u32)>,
+}
+
 /// The instructions with everything they refer to.
 pub(crate) struct Code {
     pub(crate) ops: Vec<Op>,
     /// Where errors of each instruction are reported.
     pub(crate) places: Vec<u32>,
     pub(crate) constants: Vec<Value>,
+    pub(crate) paths: Vec<Path>,
     pub(crate) patterns: Vec<Pattern>,
     pub(crate) builtins: Vec<&'static Builtin>,
     /// How many variables `let` declares.

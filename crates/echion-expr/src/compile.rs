@@ -6,7 +6,7 @@ use echion_value::{Str, Value};
 
 use crate::ast::{Binary, Builtin, Id, Kind, Member, Tree, Unary};
 use crate::builtins;
-use crate::code::{Code, Op};
+use crate::code::{Code, Op, Path};
 use crate::error::Finding;
 use crate::patterns;
 
@@ -21,6 +21,7 @@ pub(crate) fn compile(tree: &Tree, root: Id) -> Result<Code, Finding> {
         ops: Vec::new(),
         places: Vec::new(),
         constants: Vec::new(),
+        paths: Vec::new(),
         patterns: Vec::new(),
         builtins: Vec::new(),
         variables: 0,
@@ -225,7 +226,34 @@ impl Compiler<'_> {
         Ok(())
     }
 
+    /// A path of plain names from a variable of the environment, as one instruction.
+    fn path(&mut self, at: u32, member: &Member) -> Option<Compiled> {
+        let tree = self.tree;
+        let mut names = Vec::new();
+        let (mut at, mut member) = (at, member);
+        let variable = loop {
+            names.push((tree.text(member.property).filter(|_| !member.optional)?, at));
+            match tree.kind(member.node) {
+                Kind::Member(next) => (at, member) = (tree.at(member.node), next),
+                Kind::Identifier(name) => break name,
+                _ => return None,
+            }
+        };
+        if **variable == *"$env" || self.variables.iter().any(|(local, _)| local == variable) {
+            return None;
+        }
+        let variable = self.constant(Value::Str(Str::from(&**variable)));
+        let constants = names.iter().rev().map(|(name, at)| (self.constant(Value::Str((*name).clone())), *at));
+        let members = constants.collect();
+        self.code.paths.push(Path { variable, members });
+        let path = place(self.code.paths.len() - 1);
+        Some(self.emit(at, Op::Path(path)).map(drop))
+    }
+
     fn member(&mut self, at: u32, member: &Member) -> Compiled {
+        if let Some(done) = self.path(at, member) {
+            return done;
+        }
         self.node(member.node)?;
         if member.optional && !self.chains.is_empty() {
             let jump = self.emit(at, Op::JumpIfNil(0))?;

@@ -24,6 +24,7 @@ pub(crate) fn run(code: &Code, env: &Map, meter: Meter<'_>) -> Result<Value, (Fa
         env,
         meter,
         next: 0,
+        failed_at: None,
         stack: Vec::with_capacity(8),
         scopes: Vec::new(),
         variables: vec![Cow::Owned(Value::Nil); code.variables],
@@ -31,8 +32,8 @@ pub(crate) fn run(code: &Code, env: &Map, meter: Meter<'_>) -> Result<Value, (Fa
     match machine.run() {
         Ok(value) => Ok(value.into_owned()),
         Err(fault) => {
-            let at = machine.next.checked_sub(1).and_then(|op| code.places.get(op)).copied();
-            Err((fault, at.unwrap_or_default()))
+            let instruction = || machine.next.checked_sub(1).and_then(|op| code.places.get(op)).copied();
+            Err((fault, machine.failed_at.or_else(instruction).unwrap_or_default()))
         }
     }
 }
@@ -42,6 +43,8 @@ struct Machine<'a, 'c> {
     env: &'a Map,
     meter: Meter<'c>,
     next: usize,
+    /// Where it failed, when the instruction has several places.
+    failed_at: Option<u32>,
     stack: Vec<Cow<'a, Value>>,
     scopes: Vec<Scope<'a>>,
     variables: Vec<Cow<'a, Value>>,
@@ -89,6 +92,10 @@ impl<'a> Machine<'a, '_> {
                     let Value::Str(name) = &code.constants[size(name)] else { return Err(broken()) };
                     let value = self.env.get(name.as_bytes());
                     self.stack.push(value.unwrap_or(Cow::Owned(Value::Nil)));
+                }
+                Op::Path(path) => {
+                    let value = self.path(path)?;
+                    self.stack.push(value);
                 }
                 Op::Environment => self.push(Value::Map(self.env.clone())),
                 Op::Member(name) => {
@@ -281,6 +288,47 @@ impl<'a> Machine<'a, '_> {
             descending: false,
         });
         Ok(())
+    }
+
+    fn path(&mut self, path: u32) -> Ran<Cow<'a, Value>> {
+        let code = self.code;
+        let path = &code.paths[size(path)];
+        let Value::Str(name) = &code.constants[size(path.variable)] else { return Err(broken()) };
+        self.meter.work(path.members.len())?;
+        let mut members = path.members.iter();
+        let mut value = match self.env.get(name.as_bytes()) {
+            Some(Cow::Borrowed(value)) => self.follow(value, &mut members)?,
+            Some(owned) => owned,
+            None => Cow::Owned(Value::Nil),
+        };
+        for (name, at) in members {
+            value = match fetch::fetch(&value, &code.constants[size(*name)]) {
+                Ok(value) => value,
+                Err(fault) => {
+                    self.failed_at = Some(*at);
+                    return Err(fault);
+                }
+            };
+        }
+        Ok(value)
+    }
+
+    /// Goes along a path as long as it leads through maps that nobody has changed: a chain of references.
+    fn follow(&self, start: &'a Value, members: &mut std::slice::Iter<'_, (u32, u32)>) -> Ran<Cow<'a, Value>> {
+        let mut value = start;
+        while let (Value::Map(map), [(name, _), ..]) = (value, members.as_slice()) {
+            let Value::Str(name) = &self.code.constants[size(*name)] else { return Err(broken()) };
+            match map.get(name.as_bytes()) {
+                Some(Cow::Borrowed(next)) => value = next,
+                Some(owned) => {
+                    members.next();
+                    return Ok(owned);
+                }
+                None => break,
+            }
+            members.next();
+        }
+        Ok(Cow::Borrowed(value))
     }
 
     fn push(&mut self, value: Value) {
