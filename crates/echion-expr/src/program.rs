@@ -8,12 +8,14 @@ use echion_value::{Map, Value};
 use crate::code::Code;
 use crate::error::{Error, Finding};
 use crate::limits::{Context, Meter};
+use crate::reads::{self, Reads};
 use crate::{check, compile as codegen, machine, optimize, parser};
 
 /// An expression that was compiled once and can be evaluated over any environment, by several threads at a time.
 pub struct Program {
     source: Arc<str>,
     code: Code,
+    reads: Reads,
 }
 
 /// Compiles an expression.
@@ -23,16 +25,17 @@ pub struct Program {
 pub fn compile(source: &str) -> Result<Program, Box<Error>> {
     let source: Arc<str> = source.into();
     match translate(&source) {
-        Ok(code) => Ok(Program { source, code }),
+        Ok((code, reads)) => Ok(Program { source, code, reads }),
         Err(finding) => Err(Error::new(finding.kind, finding.message, finding.at, &source)),
     }
 }
 
-fn translate(source: &str) -> Result<Code, Finding> {
+fn translate(source: &str) -> Result<(Code, Reads), Finding> {
     let (mut tree, root) = parser::parse(source)?;
     check::check(&mut tree, root)?;
+    let reads = reads::reads(&tree, root);
     optimize::optimize(&mut tree, root)?;
-    codegen::compile(&tree, root)
+    Ok((codegen::compile(&tree, root)?, reads))
 }
 
 impl Program {
@@ -40,6 +43,12 @@ impl Program {
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// What evaluating it may look at.
+    #[must_use]
+    pub fn reads(&self) -> &Reads {
+        &self.reads
     }
 
     /// Evaluates the expression over the variables of `env`.

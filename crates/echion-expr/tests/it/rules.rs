@@ -47,3 +47,24 @@ fn a_changed_map_is_read_as_it_is_now() {
     let value = compile("m.a + m.b.c").unwrap().eval(&env, &Context::default()).unwrap();
     assert!(matches!(value, Value::Int(3)));
 }
+
+#[test]
+fn a_program_knows_what_it_reads() {
+    let read = |source: &str| {
+        let reads = compile(source).unwrap().reads().clone();
+        let paths: Vec<String> = reads.paths.iter().map(|path| path.join(".")).collect();
+        (paths.join(" "), reads.everything, reads.calls)
+    };
+    let reads = |paths: &str| (paths.to_owned(), false, false);
+    assert_eq!(
+        read("app.status?.sync.status == 'x' and app.metadata.name != nil"),
+        reads("app.metadata.name app.status.sync.status")
+    );
+    assert_eq!(read("app.status.conditions[0].type in l"), reads("app.status.conditions l"));
+    assert_eq!(read("any(app.status.resources, .health.status == #.x)"), reads("app.status.resources"));
+    assert_eq!(read("let s = app.status; s.health"), reads("app.status s.health"));
+    assert_eq!(read("1 + 2"), reads(""));
+    assert_eq!(read("$env.app.x"), reads("app.x"));
+    assert_eq!(read("$env[k]"), ("k".to_owned(), true, false));
+    assert_eq!(read("time.Now().Sub(x)"), ("time.Now x".to_owned(), false, true));
+}
