@@ -30,6 +30,7 @@ mod operators;
 mod optimize;
 mod parser;
 mod patterns;
+mod power;
 mod program;
 mod reads;
 mod show;

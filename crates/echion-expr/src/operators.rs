@@ -6,6 +6,7 @@ use crate::ast::Binary;
 use crate::builtins::type_name;
 use crate::error::Fault;
 use crate::limits::Meter;
+use crate::power::go_pow;
 
 /// How deep two values are compared.
 const MAX_DEPTH: usize = 1000;
@@ -144,89 +145,6 @@ pub(crate) fn power(left: &Value, right: &Value) -> Result<Value, Fault> {
     };
     let (base, exponent) = (float(left)?, float(right)?);
     Ok(Value::Float(go_pow(base, exponent)))
-}
-
-/// Go's `math.Pow`: its own algorithm, whose last digit is not always the platform's.
-#[expect(clippy::cast_possible_truncation, reason = "the exponent was checked to be in range")]
-pub(crate) fn go_pow(base: f64, exponent: f64) -> f64 {
-    let size = exponent.abs();
-    if exponent == 0.0 || base == 1.0 {
-        return 1.0;
-    }
-    if base.is_nan() || exponent.is_nan() || base == 0.0 || base.is_infinite() || !size.is_finite() {
-        return base.powf(exponent);
-    }
-    if exponent == 1.0 {
-        return base;
-    }
-    if size == 0.5 {
-        return if exponent > 0.0 { base.sqrt() } else { 1.0 / base.sqrt() };
-    }
-    let (mut whole, mut fraction) = (size.trunc(), size.fract());
-    if fraction != 0.0 && base < 0.0 {
-        return f64::NAN;
-    }
-    if whole >= 9.223_372_036_854_776e18 {
-        return match (base == -1.0, (base.abs() < 1.0) == (exponent > 0.0)) {
-            (true, _) => 1.0,
-            (false, true) => 0.0,
-            (false, false) => f64::INFINITY,
-        };
-    }
-    let mut result = 1.0;
-    let mut result_exponent: i64 = 0;
-    if fraction != 0.0 {
-        if fraction > 0.5 {
-            fraction -= 1.0;
-            whole += 1.0;
-        }
-        result = (fraction * base.ln()).exp();
-    }
-    let (mut factor, mut factor_exponent) = frexp(base);
-    let mut bits = whole as i64;
-    while bits != 0 {
-        if !(-4096..=4096).contains(&factor_exponent) {
-            result_exponent += factor_exponent;
-            break;
-        }
-        if bits & 1 == 1 {
-            result *= factor;
-            result_exponent += factor_exponent;
-        }
-        factor *= factor;
-        factor_exponent <<= 1;
-        if factor < 0.5 {
-            factor += factor;
-            factor_exponent -= 1;
-        }
-        bits >>= 1;
-    }
-    if exponent < 0.0 {
-        result = 1.0 / result;
-        result_exponent = -result_exponent;
-    }
-    ldexp(result, result_exponent)
-}
-
-/// A finite number as a fraction in `[0.5, 1)` and a power of two.
-fn frexp(f: f64) -> (f64, i64) {
-    const SUBNORMAL: f64 = 18_014_398_509_481_984.0; // 2^54
-    let (scaled, shift) = if f.abs() < f64::MIN_POSITIVE { (f * SUBNORMAL, -54) } else { (f, 0) };
-    let bits = scaled.to_bits();
-    let exponent = ((bits >> 52) & 0x7ff).cast_signed() - 1022 + shift;
-    (f64::from_bits(bits & !(0x7ff << 52) | 1022 << 52), exponent)
-}
-
-/// `fraction` times a power of two.
-fn ldexp(fraction: f64, exponent: i64) -> f64 {
-    let mut result = fraction;
-    let mut left = exponent.clamp(-3000, 3000);
-    while left != 0 {
-        let step = left.clamp(-1000, 1000);
-        result *= f64::from_bits((1023 + step).cast_unsigned() << 52);
-        left -= step;
-    }
-    result
 }
 
 /// Unary `-`

@@ -5,7 +5,7 @@ use echion_value::{List, Value};
 
 use crate::ast::{Binary, Builtin, Id, Kind, Tree, Unary};
 use crate::error::Finding;
-use crate::operators::go_pow;
+use crate::power::go_pow;
 
 /// Rewrites the tree below `root` in place.
 pub(crate) fn optimize(tree: &mut Tree, root: Id) -> Result<(), Finding> {
