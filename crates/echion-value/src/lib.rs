@@ -14,6 +14,7 @@ mod map;
 mod object;
 pub mod strconv;
 mod text;
+pub mod time;
 mod types;
 mod value;
 
