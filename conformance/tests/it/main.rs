@@ -1,1 +1,3 @@
 //! The vectors, run through the engine.
+
+mod expr;

@@ -8,10 +8,14 @@
 
 mod callable;
 mod decode;
+pub mod json;
 mod list;
 mod map;
 mod object;
+<<<<<<< HEAD
 pub mod regexp;
+=======
+>>>>>>> expr
 pub mod strconv;
 mod text;
 pub mod time;

@@ -1,0 +1,5 @@
+//! Dates and durations.
+
+use super::Builtin;
+
+pub(super) const ALL: &[Builtin] = &[];
