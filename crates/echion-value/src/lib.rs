@@ -12,10 +12,7 @@ pub mod json;
 mod list;
 mod map;
 mod object;
-<<<<<<< HEAD
 pub mod regexp;
-=======
->>>>>>> expr
 pub mod strconv;
 mod text;
 pub mod time;
