@@ -1,0 +1,1 @@
+//! One file per delivery service, and the only HTTP client.
