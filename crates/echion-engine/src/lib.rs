@@ -1,4 +1,24 @@
 //! Configuration to triggers, templates and subscriptions, and a look at one resource to a plan.
+//!
+//! Pure and synchronous: time, secrets and projects come in as values, and what is to be done comes out as a [`Plan`] that can be
+//! printed. Section numbers refer to the compatibility contract, whose rows `docs/compatibility.md` keeps.
 
 pub mod cases;
+mod config;
+mod freshness;
+mod plan;
+mod selector;
+mod state;
+mod subscription;
+mod template;
+mod trigger;
 pub mod variables;
+
+pub use config::{Config, Documents, DocumentsError, Sources};
+pub use freshness::{Freshness, freshness};
+pub use plan::{Action, Look, Plan, Step, look};
+pub use selector::Selector;
+pub use state::{NOTIFIED, decode_annotation, encode_annotation, state_key};
+pub use subscription::{Destinations, PREFIX, Subscription};
+pub use template::Template;
+pub use trigger::{Condition, Evaluation, Trigger};

@@ -66,7 +66,7 @@ pub trait Ledger: Send + Sync {
     /// Forgets the state of a resource that is gone. Its deliveries go on.
     async fn forget(&self, resource: &crate::ResourceId) -> Result<(), LedgerError>;
 
-    /// Pending deliveries that are due, oldest first.
+    /// Pending deliveries that are due, oldest first, at most `limit` for each service: a service with a long queue hides no other.
     async fn due(&self, now: i64, limit: u32) -> Result<Vec<Delivery>, LedgerError>;
 
     /// When the next pending delivery is due; `None` when there is none.
@@ -75,7 +75,7 @@ pub trait Ledger: Send + Sync {
     /// Notes that an attempt begins, before anything is sent: after a crash it is known that its outcome is not.
     async fn begin(&self, id: &DeliveryId, channel: &str, now: i64) -> Result<(), LedgerError>;
 
-    /// Records what came of the attempt.
+    /// Records what came of the attempt. When the vendor asked for a pause, everything that waits for the same service waits with it.
     async fn finish(&self, id: &DeliveryId, outcome: &Outcome, now: i64) -> Result<(), LedgerError>;
 
     /// Beginnings of the attempts on a channel since a time, oldest first: what its budget has already spent.

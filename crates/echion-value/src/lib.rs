@@ -12,6 +12,7 @@ pub mod json;
 mod list;
 mod map;
 mod object;
+pub mod regexp;
 pub mod strconv;
 mod text;
 pub mod time;

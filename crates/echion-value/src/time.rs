@@ -13,14 +13,13 @@ use std::cmp::Ordering;
 
 pub use calendar::{month_name, weekday_name};
 pub use duration::{
-    HOUR, MICROSECOND, MILLISECOND, MINUTE, NANOSECOND, SECOND, abs_duration, duration_hours,
-    duration_micros, duration_millis, duration_minutes, duration_seconds, format_duration,
-    parse_duration, round_duration, truncate_duration,
+    HOUR, MICROSECOND, MILLISECOND, MINUTE, NANOSECOND, SECOND, abs_duration, duration_hours, duration_micros,
+    duration_millis, duration_minutes, duration_seconds, format_duration, parse_duration, round_duration,
+    truncate_duration,
 };
 pub use layout::{
-    ANSIC, DATE_ONLY, DATE_TIME, KITCHEN, LAYOUT, RFC822, RFC822Z, RFC850, RFC1123, RFC1123Z,
-    RFC3339, RFC3339_NANO, RUBY_DATE, STAMP, STAMP_MICRO, STAMP_MILLI, STAMP_NANO, TIME_ONLY,
-    UNIX_DATE,
+    ANSIC, DATE_ONLY, DATE_TIME, KITCHEN, LAYOUT, RFC822, RFC822Z, RFC850, RFC1123, RFC1123Z, RFC3339, RFC3339_NANO,
+    RUBY_DATE, STAMP, STAMP_MICRO, STAMP_MILLI, STAMP_NANO, TIME_ONLY, UNIX_DATE,
 };
 pub use parse::{ParseError, parse, parse_in_location};
 pub use zone::{NamedZone, Zone};
@@ -42,11 +41,7 @@ pub struct Time {
 impl Default for Time {
     /// Go's zero `time.Time`: January 1 of year 1, UTC.
     fn default() -> Self {
-        Self {
-            seconds: 0,
-            nanos: 0,
-            zone: Zone::Utc,
-        }
+        Self { seconds: 0, nanos: 0, zone: Zone::Utc }
     }
 }
 
@@ -63,10 +58,7 @@ impl Time {
 
     /// `time.Date`: the instant of a wall clock reading in a zone. Fields out of their range carry over, and a reading
     /// that a change of the clocks skips or repeats is taken with the offset of one side of the change.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the fields of a date, in Go's order"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "the fields of a date, in Go's order")]
     pub fn date(
         year: i64,
         month: i64,
@@ -78,10 +70,7 @@ impl Time {
         zone: Zone,
     ) -> Self {
         fn carry(high: i64, low: i64, base: i64) -> (i64, i64) {
-            (
-                high.wrapping_add(low.div_euclid(base)),
-                low.rem_euclid(base),
-            )
+            (high.wrapping_add(low.div_euclid(base)), low.rem_euclid(base))
         }
         let (year, month) = carry(year, month.wrapping_sub(1), 12);
         let (second, nanosecond) = carry(second, nanosecond, SECOND);
@@ -89,9 +78,7 @@ impl Time {
         let (hour, minute) = carry(hour, minute, 60);
         let (day, hour) = carry(day, hour, 24);
         let days = calendar::unix_days(year, month + 1, day);
-        let mut unix = days
-            .wrapping_mul(SECONDS_PER_DAY)
-            .wrapping_add(hour * 3600 + minute * 60 + second);
+        let mut unix = days.wrapping_mul(SECONDS_PER_DAY).wrapping_add(hour * 3600 + minute * 60 + second);
         // The offset in force is looked up as if the reading were UTC, then once more at the instant that results.
         let guess = zone.offset_at(unix);
         if guess != 0 {
@@ -107,23 +94,17 @@ impl Time {
 
     /// Milliseconds since the Unix epoch.
     pub fn unix_milli(&self) -> i64 {
-        self.unix()
-            .wrapping_mul(1_000)
-            .wrapping_add(self.nanosecond() / MILLISECOND)
+        self.unix().wrapping_mul(1_000).wrapping_add(self.nanosecond() / MILLISECOND)
     }
 
     /// Microseconds since the Unix epoch.
     pub fn unix_micro(&self) -> i64 {
-        self.unix()
-            .wrapping_mul(1_000_000)
-            .wrapping_add(self.nanosecond() / MICROSECOND)
+        self.unix().wrapping_mul(1_000_000).wrapping_add(self.nanosecond() / MICROSECOND)
     }
 
     /// Nanoseconds since the Unix epoch; it wraps outside the years 1678 to 2262.
     pub fn unix_nano(&self) -> i64 {
-        self.unix()
-            .wrapping_mul(SECOND)
-            .wrapping_add(self.nanosecond())
+        self.unix().wrapping_mul(SECOND).wrapping_add(self.nanosecond())
     }
 
     /// The zone the time is shown in: Go's `Location`.
@@ -148,11 +129,7 @@ impl Time {
 
     /// The same instant in another zone.
     pub fn in_zone(&self, zone: Zone) -> Self {
-        Self {
-            seconds: self.seconds,
-            nanos: self.nanos,
-            zone,
-        }
+        Self { seconds: self.seconds, nanos: self.nanos, zone }
     }
 
     /// Whether this is Go's zero time, in whatever zone.
@@ -237,11 +214,7 @@ impl Time {
             // Not i64::MIN: that is where Go stops.
             None => -i64::MAX,
         };
-        Self {
-            seconds,
-            nanos: u32::try_from(nanos.rem_euclid(SECOND)).unwrap_or(0),
-            zone: self.zone.clone(),
-        }
+        Self { seconds, nanos: u32::try_from(nanos.rem_euclid(SECOND)).unwrap_or(0), zone: self.zone.clone() }
     }
 
     /// The nanoseconds from `other` to this instant; a distance beyond 64 bits is the longest one.
@@ -290,11 +263,7 @@ impl Time {
             return self.clone();
         }
         let past = self.past_multiple(duration);
-        if past < duration - past {
-            self.add(-past)
-        } else {
-            self.add(duration - past)
-        }
+        if past < duration - past { self.add(-past) } else { self.add(duration - past) }
     }
 
     /// Compares the instants, whatever the zones.

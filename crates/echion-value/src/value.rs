@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::time::Time;
 use crate::{Func, List, Map, Method, Object, Str, Table, Type};
 
 /// One value of a Go program.
@@ -33,6 +34,8 @@ pub enum Value {
     Bytes(Option<Arc<[u8]>>),
     /// `time.Duration` in nanoseconds.
     Duration(i64),
+    /// `time.Time`
+    Time(Arc<Time>),
     /// `time.Month`, 1 is January.
     Month(i64),
     /// `time.Weekday`, 0 is Sunday.
@@ -67,6 +70,7 @@ impl Value {
             Value::Str(_) => Type::String,
             Value::Bytes(_) => Type::BYTES,
             Value::Duration(_) => Type::Duration,
+            Value::Time(_) => Type::Time,
             Value::Month(_) => Type::Month,
             Value::Weekday(_) => Type::Weekday,
             Value::List(list) => list.list_type(),

@@ -26,22 +26,11 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 
-const WEEKDAYS: [&str; 7] = [
-    "Sunday",
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-];
+const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 /// The English name of a month from 1 to 12; any other number prints like Go's `Month`, as `%!Month(13)`.
 pub fn month_name(month: i64) -> String {
-    match usize::try_from(month.wrapping_sub(1))
-        .ok()
-        .and_then(|i| MONTHS.get(i))
-    {
+    match usize::try_from(month.wrapping_sub(1)).ok().and_then(|i| MONTHS.get(i)) {
         Some(name) => (*name).to_owned(),
         None => format!("%!Month({})", month.cast_unsigned()),
     }
@@ -62,8 +51,7 @@ pub(super) fn find_name(text: &[u8], weekday: bool, short: bool) -> Option<(i64,
         let name = name.as_bytes();
         let wanted = if short { name.get(..3)? } else { name };
         let head = text.get(..wanted.len())?;
-        head.eq_ignore_ascii_case(wanted)
-            .then_some((index, wanted.len()))
+        head.eq_ignore_ascii_case(wanted).then_some((index, wanted.len()))
     })
 }
 
@@ -92,19 +80,12 @@ pub(super) fn days_before(month: i64) -> i64 {
 /// Days from the Unix epoch to a date whose month is in 1 to 12; the day may be any number.
 pub(super) fn unix_days(year: i64, month: i64, day: i64) -> i64 {
     // Years begin in March here, so that the leap day is the last one.
-    let year = if month <= 2 {
-        year.wrapping_sub(1)
-    } else {
-        year
-    };
+    let year = if month <= 2 { year.wrapping_sub(1) } else { year };
     let (cycle, year_of_cycle) = (year.div_euclid(400), year.rem_euclid(400));
     let month_from_march = (month + 9) % 12;
     let day_of_year = (153 * month_from_march + 2) / 5;
     let day_of_cycle = year_of_cycle * 365 + year_of_cycle / 4 - year_of_cycle / 100 + day_of_year;
-    cycle
-        .wrapping_mul(DAYS_PER_CYCLE)
-        .wrapping_add(day_of_cycle - MARCH_ZERO_TO_UNIX)
-        .wrapping_add(day.wrapping_sub(1))
+    cycle.wrapping_mul(DAYS_PER_CYCLE).wrapping_add(day_of_cycle - MARCH_ZERO_TO_UNIX).wrapping_add(day.wrapping_sub(1))
 }
 
 /// The fields of a wall clock reading.
@@ -123,18 +104,14 @@ pub(super) struct Civil {
 impl Civil {
     /// The reading of a clock that shows `unix` seconds since the epoch, the zone's offset already added.
     pub(super) fn at(unix: i64) -> Self {
-        let absolute = unix
-            .wrapping_add(FIRST_TO_UNIX.wrapping_mul(SECONDS_PER_DAY))
-            .cast_unsigned();
+        let absolute = unix.wrapping_add(FIRST_TO_UNIX.wrapping_mul(SECONDS_PER_DAY)).cast_unsigned();
         let of_day = |seconds: u64| i64::try_from(seconds).unwrap_or(0);
         let second_of_day = of_day(absolute % SECONDS_PER_DAY.cast_unsigned());
         let days = of_day(absolute / SECONDS_PER_DAY.cast_unsigned());
         let (cycle, day_of_cycle) = (days / DAYS_PER_CYCLE, days % DAYS_PER_CYCLE);
-        let year_of_cycle = (day_of_cycle - day_of_cycle / 1_460 + day_of_cycle / 36_524
-            - day_of_cycle / 146_096)
-            / 365;
-        let day_of_year =
-            day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
+        let year_of_cycle =
+            (day_of_cycle - day_of_cycle / 1_460 + day_of_cycle / 36_524 - day_of_cycle / 146_096) / 365;
+        let day_of_year = day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
         let month_from_march = (5 * day_of_year + 2) / 153;
         let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
         let month = (month_from_march + 2) % 12 + 1;

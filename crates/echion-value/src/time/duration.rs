@@ -29,11 +29,7 @@ pub fn format_duration(duration: i64) -> String {
             1_000..1_000_000 => (1_000, 3, "µs"),
             _ => (1_000_000, 6, "ms"),
         };
-        return format!(
-            "{sign}{}{}{suffix}",
-            nanos / unit,
-            fraction(nanos % unit, digits)
-        );
+        return format!("{sign}{}{}{suffix}", nanos / unit, fraction(nanos % unit, digits));
     }
     let (seconds, part) = (nanos / second, fraction(nanos % second, 9));
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -84,41 +80,21 @@ pub fn parse_duration(text: &str) -> Result<i64, String> {
         if !has_digits {
             return Err(invalid());
         }
-        let end = rest
-            .iter()
-            .position(|&c| c == b'.' || c.is_ascii_digit())
-            .unwrap_or(rest.len());
+        let end = rest.iter().position(|&c| c == b'.' || c.is_ascii_digit()).unwrap_or(rest.len());
         let (unit_name, after) = rest.split_at(end);
         if unit_name.is_empty() {
-            return Err(format!(
-                "time: missing unit in duration {}",
-                quote(text.as_bytes())
-            ));
+            return Err(format!("time: missing unit in duration {}", quote(text.as_bytes())));
         }
         rest = after;
-        let unit = unit_nanos(unit_name).ok_or_else(|| {
-            format!(
-                "time: unknown unit {} in duration {}",
-                quote(unit_name),
-                quote(text.as_bytes())
-            )
-        })?;
-        let mut value = whole
-            .checked_mul(unit)
-            .filter(|&v| v <= LIMIT)
-            .ok_or_else(invalid)?;
+        let unit = unit_nanos(unit_name)
+            .ok_or_else(|| format!("time: unknown unit {} in duration {}", quote(unit_name), quote(text.as_bytes())))?;
+        let mut value = whole.checked_mul(unit).filter(|&v| v <= LIMIT).ok_or_else(invalid)?;
         if part > 0 {
             // In floating point on purpose: this is where Go's result gets its last digit from.
             let extra = (part as f64 * (unit as f64 / scale)) as u64;
-            value = value
-                .checked_add(extra)
-                .filter(|&v| v <= LIMIT)
-                .ok_or_else(invalid)?;
+            value = value.checked_add(extra).filter(|&v| v <= LIMIT).ok_or_else(invalid)?;
         }
-        total = total
-            .checked_add(value)
-            .filter(|&t| t <= LIMIT)
-            .ok_or_else(invalid)?;
+        total = total.checked_add(value).filter(|&t| t <= LIMIT).ok_or_else(invalid)?;
     }
     if negative {
         return Ok(total.cast_signed().wrapping_neg());
@@ -164,11 +140,7 @@ fn leading_fraction(text: &[u8]) -> (u64, f64, &[u8]) {
 
 /// Go's `Duration.Truncate`: towards zero to a multiple of `unit`; unchanged if the unit is not positive.
 pub fn truncate_duration(duration: i64, unit: i64) -> i64 {
-    if unit <= 0 {
-        duration
-    } else {
-        duration - duration % unit
-    }
+    if unit <= 0 { duration } else { duration - duration % unit }
 }
 
 /// Go's `Duration.Round`: to the nearest multiple of `unit`, halves away from zero; unchanged if the unit is not
@@ -238,10 +210,7 @@ mod tests {
             (3_300_000_000, "3.3s"),
             (MINUTE, "1m0s"),
             (4 * MINUTE + 5 * SECOND, "4m5s"),
-            (
-                5 * HOUR + 6 * MINUTE + 7 * SECOND + MILLISECOND,
-                "5h6m7.001s",
-            ),
+            (5 * HOUR + 6 * MINUTE + 7 * SECOND + MILLISECOND, "5h6m7.001s"),
             (-1_500 * MILLISECOND, "-1.5s"),
             (i64::MAX, "2562047h47m16.854775807s"),
             (i64::MIN, "-2562047h47m16.854775808s"),
@@ -260,14 +229,8 @@ mod tests {
         assert_eq!(parse_duration("5.s"), Ok(5 * SECOND));
         assert_eq!(parse_duration("1µs1μs1us"), Ok(3_000));
         assert_eq!(parse_duration("0.3333333333333333333h"), Ok(20 * MINUTE));
-        assert_eq!(
-            parse_duration("9007199254.740993ms"),
-            Ok(9_007_199_254_740_993)
-        );
-        assert_eq!(
-            parse_duration("0.9223372036854775807h"),
-            Ok(55 * MINUTE + 20_413_933_267)
-        );
+        assert_eq!(parse_duration("9007199254.740993ms"), Ok(9_007_199_254_740_993));
+        assert_eq!(parse_duration("0.9223372036854775807h"), Ok(55 * MINUTE + 20_413_933_267));
     }
 
     #[test]
@@ -277,25 +240,13 @@ mod tests {
         assert_eq!(error(""), "time: invalid duration \"\"");
         assert_eq!(error("-"), "time: invalid duration \"-\"");
         assert_eq!(error(".s"), "time: invalid duration \".s\"");
-        assert_eq!(
-            error("1h "),
-            "time: unknown unit \"h \" in duration \"1h \""
-        );
+        assert_eq!(error("1h "), "time: unknown unit \"h \" in duration \"1h \"");
         assert_eq!(error("1"), "time: missing unit in duration \"1\"");
         assert_eq!(error("1d"), "time: unknown unit \"d\" in duration \"1d\"");
-        assert_eq!(
-            error("1天"),
-            r#"time: unknown unit "\xe5\xa4\xa9" in duration "1\xe5\xa4\xa9""#
-        );
-        assert_eq!(
-            error("9223372036854775808ns"),
-            "time: invalid duration \"9223372036854775808ns\""
-        );
+        assert_eq!(error("1天"), r#"time: unknown unit "\xe5\xa4\xa9" in duration "1\xe5\xa4\xa9""#);
+        assert_eq!(error("9223372036854775808ns"), "time: invalid duration \"9223372036854775808ns\"");
         assert_eq!(error("3000000h"), "time: invalid duration \"3000000h\"");
-        assert_eq!(
-            error("-9223372036854775809ns"),
-            "time: invalid duration \"-9223372036854775809ns\""
-        );
+        assert_eq!(error("-9223372036854775809ns"), "time: invalid duration \"-9223372036854775809ns\"");
     }
 
     #[test]

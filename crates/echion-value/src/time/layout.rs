@@ -91,12 +91,7 @@ pub(super) enum Element {
 }
 
 const fn offset(z: bool, colon: bool, minutes: bool, seconds: bool) -> Element {
-    Element::Offset(OffsetForm {
-        z,
-        colon,
-        minutes,
-        seconds,
-    })
+    Element::Offset(OffsetForm { z, colon, minutes, seconds })
 }
 
 /// Offsets without their sign or `Z`; the longer ones must be tried first.
@@ -114,11 +109,7 @@ pub(super) fn next_element(layout: &[u8]) -> (&[u8], Option<Element>, &[u8]) {
         let (prefix, rest) = layout.split_at(start);
         if let Some((skipped, element, length)) = element_at(rest) {
             let prefix = layout.get(..start + skipped).unwrap_or(prefix);
-            return (
-                prefix,
-                Some(element),
-                rest.get(length..).unwrap_or_default(),
-            );
+            return (prefix, Some(element), rest.get(length..).unwrap_or_default());
         }
     }
     (layout, None, &[])
@@ -156,13 +147,8 @@ fn element_at(text: &[u8]) -> Option<(usize, Element, usize)> {
         [b'P', b'M', ..] => (E::HalfDay { upper: true }, 2),
         [b'p', b'm', ..] => (E::HalfDay { upper: false }, 2),
         [sign @ (b'-' | b'Z'), digits @ ..] => {
-            let (form, colon, minutes, seconds) = OFFSETS
-                .into_iter()
-                .find(|(form, ..)| digits.starts_with(form))?;
-            (
-                offset(*sign == b'Z', colon, minutes, seconds),
-                form.len() + 1,
-            )
+            let (form, colon, minutes, seconds) = OFFSETS.into_iter().find(|(form, ..)| digits.starts_with(form))?;
+            (offset(*sign == b'Z', colon, minutes, seconds), form.len() + 1)
         }
         [separator @ (b'.' | b','), digit @ (b'0' | b'9'), ..] => {
             let same = text.iter().skip(1).take_while(|&b| b == digit).count();
@@ -207,27 +193,13 @@ impl Time {
             out.extend_from_slice(prefix);
             let Some(element) = element else { break };
             rest = suffix;
-            write_element(
-                &mut out,
-                element,
-                &civil,
-                self.nanosecond(),
-                &abbreviation,
-                offset,
-            );
+            write_element(&mut out, element, &civil, self.nanosecond(), &abbreviation, offset);
         }
         out
     }
 }
 
-fn write_element(
-    out: &mut Vec<u8>,
-    element: Element,
-    civil: &Civil,
-    nanos: i64,
-    abbreviation: &str,
-    offset: i64,
-) {
+fn write_element(out: &mut Vec<u8>, element: Element, civil: &Civil, nanos: i64, abbreviation: &str, offset: i64) {
     match element {
         Element::LongMonth => out.extend_from_slice(month_name(civil.month).as_bytes()),
         Element::ShortMonth => out.extend(month_name(civil.month).bytes().take(3)),
@@ -251,17 +223,11 @@ fn write_element(
             (false, true) => b"AM",
             (false, false) => b"am",
         }),
-        Element::Abbreviation if !abbreviation.is_empty() => {
-            out.extend_from_slice(abbreviation.as_bytes())
-        }
+        Element::Abbreviation if !abbreviation.is_empty() => out.extend_from_slice(abbreviation.as_bytes()),
         Element::Abbreviation => write_offset(out, offset, false, true, false),
         Element::Offset(form) if form.z && offset == 0 => out.push(b'Z'),
         Element::Offset(form) => write_offset(out, offset, form.colon, form.minutes, form.seconds),
-        Element::Fraction {
-            optional,
-            digits,
-            separator,
-        } => {
+        Element::Fraction { optional, digits, separator } => {
             if optional && (digits == 0 || nanos == 0) {
                 return;
             }
@@ -282,11 +248,7 @@ fn write_element(
 fn write_offset(out: &mut Vec<u8>, offset: i64, colon: bool, minutes: bool, seconds: bool) {
     let whole = offset / 60;
     // Less than a minute west counts as east here, and then its seconds keep their own sign, as in Go.
-    let (sign, second) = if whole < 0 {
-        (b'-', offset.wrapping_neg() % 60)
-    } else {
-        (b'+', offset % 60)
-    };
+    let (sign, second) = if whole < 0 { (b'-', offset.wrapping_neg() % 60) } else { (b'+', offset % 60) };
     let whole = whole.abs();
     out.push(sign);
     write_int(out, whole / 60, 2);

@@ -40,11 +40,7 @@ pub fn parse(layout: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<Time, 
 }
 
 /// Go's `time.ParseInLocation`: `zone` takes the place of UTC and of the local zone.
-pub fn parse_in_location(
-    layout: impl AsRef<[u8]>,
-    value: impl AsRef<[u8]>,
-    zone: &Zone,
-) -> Result<Time, ParseError> {
+pub fn parse_in_location(layout: impl AsRef<[u8]>, value: impl AsRef<[u8]>, zone: &Zone) -> Result<Time, ParseError> {
     parse_with(layout.as_ref(), value.as_ref(), zone, zone)
 }
 
@@ -88,12 +84,7 @@ struct Fields {
     abbreviation: Option<Vec<u8>>,
 }
 
-fn parse_with(
-    layout: &[u8],
-    value: &[u8],
-    default: &Zone,
-    local: &Zone,
-) -> Result<Time, ParseError> {
+fn parse_with(layout: &[u8], value: &[u8], default: &Zone, local: &Zone) -> Result<Time, ParseError> {
     let error = |layout_element: &[u8], value_element: &[u8], message: String| ParseError {
         layout: layout.to_vec(),
         value: value.to_vec(),
@@ -114,9 +105,7 @@ fn parse_with(
             }
             break;
         };
-        let element_text = layout_rest
-            .get(prefix.len()..layout_rest.len() - suffix.len())
-            .unwrap_or_default();
+        let element_text = layout_rest.get(prefix.len()..layout_rest.len() - suffix.len()).unwrap_or_default();
         layout_rest = suffix;
         let before = rest;
         match fields.read(element, &mut rest, layout_rest) {
@@ -127,9 +116,7 @@ fn parse_with(
             }
         }
     }
-    fields
-        .resolve(default, local)
-        .map_err(|message| error(b"", rest, format!(": {message}")))
+    fields.resolve(default, local).map_err(|message| error(b"", rest, format!(": {message}")))
 }
 
 /// Takes the literal `prefix` off the front of `rest`; a run of blanks matches any run of blanks, even an empty one at the
@@ -158,12 +145,7 @@ fn skip<'a>(rest: &mut &'a [u8], prefix: &[u8]) -> Result<(), &'a [u8]> {
 
 impl Fields {
     /// Reads one element off the front of `rest`.
-    fn read(
-        &mut self,
-        element: Element,
-        rest: &mut &[u8],
-        layout_rest: &[u8],
-    ) -> Result<(), Wrong> {
+    fn read(&mut self, element: Element, rest: &mut &[u8], layout_rest: &[u8]) -> Result<(), Wrong> {
         match element {
             Element::ShortYear => {
                 let year = leading_signed(take(rest, 2)?).ok_or(Wrong::Form)?;
@@ -180,9 +162,7 @@ impl Fields {
             // A weekday must be one but says nothing that the date does not say.
             Element::ShortWeekday => drop(name(rest, true, true)?),
             Element::LongWeekday => drop(name(rest, true, false)?),
-            Element::Month(pad) => {
-                self.month = Some(in_range(number(rest, pad)?, 1..=12, "month")?)
-            }
+            Element::Month(pad) => self.month = Some(in_range(number(rest, pad)?, 1..=12, "month")?),
             Element::Day(pad) => {
                 if pad == Pad::Space {
                     skip_blank(rest);
@@ -224,11 +204,7 @@ impl Fields {
                     self.abbreviation = Some(take(rest, length)?.to_vec());
                 }
             }
-            Element::Fraction {
-                optional: false,
-                digits,
-                ..
-            } => {
+            Element::Fraction { optional: false, digits, .. } => {
                 self.nanos = fraction(take(rest, digits + 1)?)?;
             }
             Element::Fraction { optional: true, .. } => {
@@ -258,8 +234,7 @@ impl Fields {
         }
         let (month, day) = match self.year_day {
             Some(year_day) => {
-                let (month, day) =
-                    month_and_day(self.year, year_day).ok_or("day-of-year out of range")?;
+                let (month, day) = month_and_day(self.year, year_day).ok_or("day-of-year out of range")?;
                 if self.month.is_some_and(|m| m != month) {
                     return Err("day-of-year does not match month");
                 }
@@ -273,26 +248,14 @@ impl Fields {
         if day < 1 || day > days_in_month(self.year, month) {
             return Err("day out of range");
         }
-        let date = |zone: Zone| {
-            Time::date(
-                self.year,
-                month,
-                day,
-                self.hour,
-                self.minute,
-                self.second,
-                self.nanos,
-                zone,
-            )
-        };
+        let date =
+            |zone: Zone| Time::date(self.year, month, day, self.hour, self.minute, self.second, self.nanos, zone);
         if self.utc {
             return Ok(date(Zone::Utc));
         }
         let reading = date(Zone::Utc);
-        let name = self
-            .abbreviation
-            .map(|name| String::from_utf8_lossy(&name).into_owned())
-            .filter(|name| !name.is_empty());
+        let name =
+            self.abbreviation.map(|name| String::from_utf8_lossy(&name).into_owned()).filter(|name| !name.is_empty());
         // Go marks "no offset" with -1, so one second west is lost.
         if let Some(offset) = self.offset.filter(|&o| o != -1) {
             let instant = reading.plus_seconds(-offset);
@@ -308,10 +271,7 @@ impl Fields {
             }
             // An unknown abbreviation keeps its name without an offset, but GMT+3 says its own. Like Go, the clock reading is
             // not moved by it.
-            let hours = name
-                .strip_prefix("GMT")
-                .and_then(|hours| leading_signed(hours.as_bytes()))
-                .unwrap_or(0);
+            let hours = name.strip_prefix("GMT").and_then(|hours| leading_signed(hours.as_bytes())).unwrap_or(0);
             return Ok(reading.in_zone(Zone::fixed(&name, hours * 3600)));
         }
         Ok(date(default.clone()))
@@ -342,16 +302,8 @@ fn name(rest: &mut &[u8], weekday: bool, short: bool) -> Result<i64, Wrong> {
     Ok(index)
 }
 
-fn in_range(
-    value: i64,
-    range: std::ops::RangeInclusive<i64>,
-    field: &'static str,
-) -> Result<i64, Wrong> {
-    if range.contains(&value) {
-        Ok(value)
-    } else {
-        Err(Wrong::Range(field))
-    }
+fn in_range(value: i64, range: std::ops::RangeInclusive<i64>, field: &'static str) -> Result<i64, Wrong> {
+    if range.contains(&value) { Ok(value) } else { Err(Wrong::Range(field)) }
 }
 
 /// One or two digits; padding with zeros makes both necessary.
@@ -371,11 +323,7 @@ fn number(rest: &mut &[u8], pad: Pad) -> Result<i64, Wrong> {
 }
 
 fn year_day(rest: &mut &[u8], pad: Pad) -> Result<i64, Wrong> {
-    let count = rest
-        .iter()
-        .take(3)
-        .take_while(|b| b.is_ascii_digit())
-        .count();
+    let count = rest.iter().take(3).take_while(|b| b.is_ascii_digit()).count();
     if count == 0 || (pad == Pad::Zero && count != 3) {
         return Err(Wrong::Form);
     }
@@ -388,11 +336,7 @@ fn month_and_day(year: i64, year_day: i64) -> Option<(i64, i64)> {
     if is_leap(year) && year_day == LEAP_DAY {
         return Some((2, 29));
     }
-    let day = if is_leap(year) && year_day > LEAP_DAY {
-        year_day - 1
-    } else {
-        year_day
-    };
+    let day = if is_leap(year) && year_day > LEAP_DAY { year_day - 1 } else { year_day };
     if !(1..=365).contains(&day) {
         return None;
     }
@@ -406,11 +350,7 @@ fn starts_fraction(rest: &[u8]) -> bool {
 
 /// The separator at the front and all digits behind it.
 fn take_fraction<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], Wrong> {
-    let digits = rest
-        .iter()
-        .skip(1)
-        .take_while(|b| b.is_ascii_digit())
-        .count();
+    let digits = rest.iter().skip(1).take_while(|b| b.is_ascii_digit()).count();
     take(rest, digits + 1)
 }
 
@@ -443,30 +383,21 @@ fn offset(rest: &mut &[u8], form: OffsetForm) -> Result<i64, Wrong> {
         (true, false) => &[3],
         (true, true) => &[3, 6],
     };
-    let well_formed =
-        rest.len() >= length && colons_at.iter().all(|&at| rest.get(at) == Some(&b':'));
+    let well_formed = rest.len() >= length && colons_at.iter().all(|&at| rest.get(at) == Some(&b':'));
     if !well_formed {
         return Err(Wrong::Form);
     }
     let (sign, digits) = take(rest, length)?.split_first().ok_or(Wrong::Form)?;
     let digits: Vec<u8> = if form.colon {
-        digits
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| at % 3 != 2)
-            .map(|(_, &b)| b)
-            .collect()
+        digits.iter().enumerate().filter(|(at, _)| at % 3 != 2).map(|(_, &b)| b).collect()
     } else {
         digits.to_vec()
     };
     let mut bad = !matches!(sign, b'+' | b'-');
     let mut total = 0;
     // 24 hours and 60 minutes are let through: people do write them. A field out of range counts more than a bad form.
-    let fields = [
-        (3600, 24, "time zone offset hour"),
-        (60, 60, "time zone offset minute"),
-        (1, 60, "time zone offset second"),
-    ];
+    let fields =
+        [(3600, 24, "time zone offset hour"), (60, 60, "time zone offset minute"), (1, 60, "time zone offset second")];
     let mut out_of_range = None;
     for (pair, (unit, max, field)) in digits.chunks(2).zip(fields) {
         match number(&mut &*pair, Pad::Zero) {
@@ -504,11 +435,7 @@ fn abbreviation_length(text: &[u8]) -> Option<usize> {
     if matches!(text, [b'+' | b'-', ..]) {
         return signed_hours_length(text);
     }
-    let upper = text
-        .iter()
-        .take(6)
-        .take_while(|b| b.is_ascii_uppercase())
-        .count();
+    let upper = text.iter().take(6).take_while(|b| b.is_ascii_uppercase()).count();
     let ends_in_t = upper.checked_sub(1).and_then(|last| text.get(last)) == Some(&b'T');
     match upper {
         3 => Some(3),
@@ -531,10 +458,7 @@ fn signed_hours_length(text: &[u8]) -> Option<usize> {
 pub(super) fn leading_int(text: &[u8]) -> Option<(u64, &[u8])> {
     let (mut value, mut rest) = (0_u64, text);
     while let [digit @ b'0'..=b'9', after @ ..] = rest {
-        value = value
-            .checked_mul(10)?
-            .checked_add(u64::from(digit - b'0'))
-            .filter(|&v| v <= 1 << 63)?;
+        value = value.checked_mul(10)?.checked_add(u64::from(digit - b'0')).filter(|&v| v <= 1 << 63)?;
         rest = after;
     }
     Some((value, rest))
@@ -552,9 +476,5 @@ fn leading_signed(text: &[u8]) -> Option<i64> {
         return None;
     }
     let value = value.cast_signed();
-    Some(if negative {
-        value.wrapping_neg()
-    } else {
-        value
-    })
+    Some(if negative { value.wrapping_neg() } else { value })
 }

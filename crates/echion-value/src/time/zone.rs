@@ -57,18 +57,12 @@ impl Zone {
         if rules.is_unknown() || !exact {
             return Err(unknown());
         }
-        Ok(Self::Named(Arc::new(NamedZone {
-            name: name.to_owned(),
-            rules,
-        })))
+        Ok(Self::Named(Arc::new(NamedZone { name: name.to_owned(), rules })))
     }
 
     /// A fixed offset in seconds east of UTC: Go's `time.FixedZone`.
     pub fn fixed(name: &str, offset_seconds: i64) -> Self {
-        Self::Fixed {
-            name: name.into(),
-            offset_seconds,
-        }
+        Self::Fixed { name: name.into(), offset_seconds }
     }
 
     /// Go's `Location.String`.
@@ -94,16 +88,10 @@ impl Zone {
     pub fn lookup(&self, unix: i64) -> (String, i64) {
         match self {
             Self::Utc | Self::Local => ("UTC".to_owned(), 0),
-            Self::Fixed {
-                name,
-                offset_seconds,
-            } => (name.to_string(), *offset_seconds),
+            Self::Fixed { name, offset_seconds } => (name.to_string(), *offset_seconds),
             Self::Named(zone) => {
                 let info = zone.rules.to_offset_info(timestamp(unix));
-                (
-                    info.abbreviation().to_owned(),
-                    i64::from(info.offset().seconds()),
-                )
+                (info.abbreviation().to_owned(), i64::from(info.offset().seconds()))
             }
         }
     }
@@ -114,10 +102,7 @@ impl Zone {
         match self {
             Self::Utc => None,
             Self::Local => (abbreviation == "UTC").then_some(0),
-            Self::Fixed {
-                name,
-                offset_seconds,
-            } => (**name == *abbreviation).then_some(*offset_seconds),
+            Self::Fixed { name, offset_seconds } => (**name == *abbreviation).then_some(*offset_seconds),
             Self::Named(zone) => {
                 let mut offsets: Vec<i64> = Vec::new();
                 let first = zone.rules.to_offset_info(Timestamp::MIN);
@@ -147,11 +132,7 @@ impl Zone {
 
 /// An instant at which jiff knows the rules that hold at `unix`.
 fn timestamp(unix: i64) -> Timestamp {
-    let unix = if unix > LAST_LOOKUP {
-        LAST_LOOKUP - CYCLE + (unix - LAST_LOOKUP) % CYCLE
-    } else {
-        unix
-    };
+    let unix = if unix > LAST_LOOKUP { LAST_LOOKUP - CYCLE + (unix - LAST_LOOKUP) % CYCLE } else { unix };
     // Before the first change of any zone nothing changes, so the earliest instant stands for all before it.
     Timestamp::from_second(unix).unwrap_or(Timestamp::MIN)
 }
@@ -167,30 +148,12 @@ mod tests {
         assert_eq!(Zone::load("Local").unwrap().name(), "Local");
         assert_eq!(Zone::load("Asia/Tokyo").unwrap().name(), "Asia/Tokyo");
         assert_eq!(Zone::load("Etc/UTC").unwrap().name(), "Etc/UTC");
-        assert_eq!(
-            Zone::load("EST").unwrap().lookup(0),
-            ("EST".to_owned(), -18_000)
-        );
-        assert_eq!(
-            Zone::load("Nope/Zone").unwrap_err(),
-            "unknown time zone Nope/Zone"
-        );
-        assert_eq!(
-            Zone::load("asia/tokyo").unwrap_err(),
-            "unknown time zone asia/tokyo"
-        );
-        assert_eq!(
-            Zone::load("Etc/Unknown").unwrap_err(),
-            "unknown time zone Etc/Unknown"
-        );
-        assert_eq!(
-            Zone::load("../x").unwrap_err(),
-            "time: invalid location name"
-        );
-        assert_eq!(
-            Zone::load("/etc").unwrap_err(),
-            "time: invalid location name"
-        );
+        assert_eq!(Zone::load("EST").unwrap().lookup(0), ("EST".to_owned(), -18_000));
+        assert_eq!(Zone::load("Nope/Zone").unwrap_err(), "unknown time zone Nope/Zone");
+        assert_eq!(Zone::load("asia/tokyo").unwrap_err(), "unknown time zone asia/tokyo");
+        assert_eq!(Zone::load("Etc/Unknown").unwrap_err(), "unknown time zone Etc/Unknown");
+        assert_eq!(Zone::load("../x").unwrap_err(), "time: invalid location name");
+        assert_eq!(Zone::load("/etc").unwrap_err(), "time: invalid location name");
     }
 
     #[test]
@@ -201,24 +164,15 @@ mod tests {
         assert_eq!(zurich.lookup(i64::MIN), ("LMT".to_owned(), 2_048));
         assert!(matches!(zurich.lookup(i64::MAX).1, 3_600 | 7_200));
         // July 2024 and the same instant of the calendar 8000 years later.
-        assert_eq!(
-            zurich.lookup(1_720_000_000 + 20 * CYCLE),
-            ("CEST".to_owned(), 7_200)
-        );
+        assert_eq!(zurich.lookup(1_720_000_000 + 20 * CYCLE), ("CEST".to_owned(), 7_200));
         assert_eq!(Zone::fixed("X", 60).lookup(5), ("X".to_owned(), 60));
     }
 
     #[test]
     fn abbreviations_prefer_what_is_in_force() {
         let york = Zone::load("America/New_York").unwrap();
-        assert_eq!(
-            york.offset_of_abbreviation("EDT", 1_720_000_000),
-            Some(-14_400)
-        );
-        assert_eq!(
-            york.offset_of_abbreviation("EST", 1_720_000_000),
-            Some(-18_000)
-        );
+        assert_eq!(york.offset_of_abbreviation("EDT", 1_720_000_000), Some(-14_400));
+        assert_eq!(york.offset_of_abbreviation("EST", 1_720_000_000), Some(-18_000));
         assert_eq!(york.offset_of_abbreviation("CET", 1_720_000_000), None);
     }
 }

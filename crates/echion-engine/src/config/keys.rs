@@ -1,0 +1,313 @@
+//! Dispatch of the ConfigMap's keys (contract 1.2). Each key is compiled on its own; what fails is reported and, when there was a
+//! good version before, replaced by it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use echion_model::yaml::{self, Node};
+use echion_model::{Environment, Finding, ServiceKind};
+use echion_value::{Map, Type, Value};
+use serde::de::DeserializeOwned;
+
+use super::documents::Sources;
+use super::{Config, ServiceEntry, secrets};
+use crate::selector::Selector;
+use crate::subscription::{Subscription, split_recipient};
+use crate::template::Template;
+use crate::trigger::Trigger;
+
+pub(super) fn load(
+    sources: &Sources,
+    kinds: &[&'static ServiceKind],
+    environment: &Environment,
+    previous: Option<&Config>,
+) -> Config {
+    let secrets = sources.secret.iter().map(|(k, v)| (k.as_str().into(), Value::Bytes(Some(Arc::from(v.as_slice())))));
+    let mut loader = Loader {
+        config: Config { secrets: Value::Map(Map::new(Type::BYTES, secrets.collect())), ..Config::default() },
+        sources,
+        kinds,
+        environment,
+        previous,
+    };
+    for (key, text) in &sources.config_map {
+        loader.key(key, text);
+    }
+    loader.check_references();
+    loader.config
+}
+
+struct Loader<'a> {
+    config: Config,
+    sources: &'a Sources,
+    kinds: &'a [&'static ServiceKind],
+    environment: &'a Environment,
+    previous: Option<&'a Config>,
+}
+
+impl Loader<'_> {
+    fn key(&mut self, key: &str, text: &str) {
+        let result = match key.split_once('.') {
+            Some(("template", name)) => self.template(key, name, text),
+            Some(("trigger", name)) => self.trigger(key, name, text),
+            Some(("service", rest)) => self.service(key, rest, text),
+            Some(("defaultTriggers", name)) => self.list(key, text).map(|triggers| {
+                self.config.service_default_triggers.insert(name.to_owned(), triggers);
+            }),
+            None if key == "subscriptions" => self.subscriptions(key, text),
+            None if key == "defaultTriggers" => self.list(key, text).map(|list| self.config.default_triggers = list),
+            None if key == "context" => self.context(key, text),
+            // The peer ignores every other key, and so do other tools' keys in the same ConfigMap.
+            _ => Ok(()),
+        };
+        if let Err(findings) = result {
+            let kept = self.keep_previous(key);
+            self.config.findings.extend(findings.into_iter().map(|finding| {
+                let keep = kept && finding.hint.is_empty();
+                if keep { finding.hint("its last good version stays in use until this is mended") } else { finding }
+            }));
+        }
+    }
+
+    /// Falls back to the version of this key that worked.
+    fn keep_previous(&mut self, key: &str) -> bool {
+        let Some(previous) = self.previous else { return false };
+        let config = &mut self.config;
+        match key.split_once('.') {
+            Some(("template", name)) => copy(&previous.templates, &mut config.templates, name),
+            Some(("trigger", name)) => copy(&previous.triggers, &mut config.triggers, name),
+            Some(("service", rest)) => copy(&previous.services, &mut config.services, service_name(rest)),
+            Some(("defaultTriggers", name)) => {
+                copy(&previous.service_default_triggers, &mut config.service_default_triggers, name)
+            }
+            None if key == "subscriptions" => {
+                config.subscriptions.clone_from(&previous.subscriptions);
+                !previous.subscriptions.is_empty()
+            }
+            None if key == "defaultTriggers" => {
+                config.default_triggers.clone_from(&previous.default_triggers);
+                !previous.default_triggers.is_empty()
+            }
+            None if key == "context" => {
+                config.context.clone_from(&previous.context);
+                !previous.context.is_empty()
+            }
+            _ => false,
+        }
+    }
+
+    fn template(&mut self, key: &str, name: &str, text: &str) -> Result<(), Vec<Finding>> {
+        let node = read(key, text)?;
+        let (template, warnings) = Template::compile(key, &node, self.kinds)?;
+        self.config.templates.insert(name.to_owned(), Arc::new(template));
+        self.config.findings.extend(warnings);
+        Ok(())
+    }
+
+    fn trigger(&mut self, key: &str, name: &str, text: &str) -> Result<(), Vec<Finding>> {
+        let node = read(key, text)?;
+        let (trigger, warnings) = Trigger::parse(key, &node).map_err(|e| vec![e.into_finding()])?;
+        self.config.triggers.insert(name.to_owned(), Arc::new(trigger));
+        self.config.findings.extend(warnings.into_iter().map(|w| w.in_text(text)));
+        Ok(())
+    }
+
+    fn service(&mut self, key: &str, rest: &str, text: &str) -> Result<(), Vec<Finding>> {
+        if rest.split('.').count() > 2 {
+            let finding = Finding::error(key, (1, 1), "a service key has at most three parts")
+                .hint("write `service.<type>` or `service.<type>.<name>`, the name without a dot");
+            return Err(vec![finding]);
+        }
+        let type_name = rest.split('.').next().unwrap_or_default();
+        let name = service_name(rest);
+        let known = |k: &&&'static ServiceKind| k.name == type_name || k.aliases.contains(&type_name);
+        let Some(kind) = self.kinds.iter().find(known).copied() else {
+            let names = self.kinds.iter().map(|k| k.name);
+            let finding = Finding::error(key, (1, 1), format!("service type `{type_name}` is not supported"));
+            return Err(vec![finding.hint(nearest_hint(type_name, names, "type"))]);
+        };
+        let mut node = read(key, text)?;
+        let mut missing = Vec::new();
+        node.rewrite(&mut |text| secrets::substitute(text, &self.sources.secret, &mut missing));
+        for name in missing {
+            let message = format!("the Secret has no key `{name}`; `${name}` is used as it stands");
+            self.config.findings.push(Finding::error(key, (1, 1), message).warning());
+        }
+        let service = (kind.open)(name, &node, self.environment).map_err(|error| {
+            // The text of the key is not quoted: it may hold a secret.
+            vec![Finding::error(key, error.at, error.message).hint(error.hint)]
+        })?;
+        for (option, at) in service.unknown_options() {
+            let message = format!("`{}` has no option `{option}`", kind.name);
+            self.config.findings.push(Finding::error(key, at, message).warning());
+        }
+        if self.config.services.contains_key(name) {
+            let message = format!("another key already configures a service called `{name}`");
+            let hint = "give one of them another name: `service.<type>.<name>`";
+            self.config.findings.push(Finding::error(key, (1, 1), message).hint(hint));
+            return Ok(());
+        }
+        self.config.services.insert(name.to_owned(), ServiceEntry { kind, service });
+        Ok(())
+    }
+
+    fn subscriptions(&mut self, key: &str, text: &str) -> Result<(), Vec<Finding>> {
+        #[derive(serde::Deserialize, Default)]
+        #[serde(default)]
+        struct Source {
+            recipients: Vec<String>,
+            triggers: Vec<String>,
+            selector: String,
+        }
+        let mut findings = Vec::new();
+        let entries: Vec<Source> = self.decode(key, text)?;
+        for (index, entry) in entries.into_iter().enumerate() {
+            match Selector::parse(&entry.selector) {
+                Ok(selector) => self.config.subscriptions.push(Subscription {
+                    destinations: entry.recipients.iter().map(|r| split_recipient(r)).collect(),
+                    triggers: entry.triggers,
+                    selector,
+                }),
+                // One bad entry silences only itself.
+                Err(error) => findings.push(
+                    Finding::error(format!("{key}[{index}].selector"), (1, error.column), error.message)
+                        .in_text(&entry.selector)
+                        .hint("a label selector looks like `team=a,env in (prod,stage)`"),
+                ),
+            }
+        }
+        self.config.findings.extend(findings);
+        Ok(())
+    }
+
+    fn list(&mut self, key: &str, text: &str) -> Result<Vec<String>, Vec<Finding>> {
+        self.decode(key, text)
+    }
+
+    fn context(&mut self, key: &str, text: &str) -> Result<(), Vec<Finding>> {
+        self.config.context = self.decode::<BTreeMap<String, String>>(key, text)?;
+        Ok(())
+    }
+
+    fn decode<T: DeserializeOwned>(&mut self, key: &str, text: &str) -> Result<T, Vec<Finding>> {
+        let node = read(key, text)?;
+        let decoded = node.decode::<T>().map_err(|error| {
+            let inner = error.key.as_str();
+            let dot = if inner.is_empty() || inner.starts_with('[') { "" } else { "." };
+            vec![Finding::error(format!("{key}{dot}{inner}"), error.at, error.message).in_text(text)]
+        })?;
+        self.config.findings.extend(
+            decoded
+                .unknown
+                .into_iter()
+                .map(|(name, at)| Finding::error(key, at, format!("unknown field `{name}`")).warning().in_text(text)),
+        );
+        Ok(decoded.value)
+    }
+
+    /// Names that nothing answers to: a subscription would stay silent without a word.
+    fn check_references(&mut self) {
+        let mut findings = Vec::new();
+        let config = &self.config;
+        let text = self.sources.config_map.get("subscriptions").map(String::as_str).unwrap_or_default();
+        for (index, subscription) in config.subscriptions.iter().enumerate() {
+            for destination in &subscription.destinations {
+                let name = &destination.service;
+                if !config.services.contains_key(name) {
+                    let hint = nearest_hint(name, config.services.keys().map(String::as_str), "service");
+                    let message = format!("no service `{name}` is configured");
+                    findings.push(
+                        Finding::error(format!("subscriptions[{index}].recipients"), find(text, name), message)
+                            .in_text(text)
+                            .hint(hint),
+                    );
+                }
+            }
+            for name in &subscription.triggers {
+                if !config.triggers.contains_key(name) {
+                    let hint = nearest_hint(name, config.triggers.keys().map(String::as_str), "trigger");
+                    let message = format!("no trigger `{name}` is configured");
+                    findings.push(
+                        Finding::error(format!("subscriptions[{index}].triggers"), find(text, name), message)
+                            .in_text(text)
+                            .hint(hint),
+                    );
+                }
+            }
+        }
+        for (name, trigger) in &config.triggers {
+            let key = format!("trigger.{name}");
+            let text = self.sources.config_map.get(&key).map(String::as_str).unwrap_or_default();
+            for (index, condition) in trigger.conditions.iter().enumerate() {
+                for template in condition.send.iter().filter(|t| !config.templates.contains_key(*t)) {
+                    let hint = nearest_hint(template, config.templates.keys().map(String::as_str), "template");
+                    let message = format!("no template `{template}` is configured");
+                    findings.push(
+                        Finding::error(format!("{key}[{index}].send"), find(text, template), message)
+                            .in_text(text)
+                            .hint(hint),
+                    );
+                }
+            }
+        }
+        self.config.findings.extend(findings);
+    }
+}
+
+fn read(key: &str, text: &str) -> Result<Node, Vec<Finding>> {
+    yaml::parse(text).map_err(|error| {
+        // Service options may hold secrets in clear text, so their lines are not shown.
+        let finding = Finding::error(key, (error.line, error.column), error.message);
+        vec![if key.starts_with("service.") { finding } else { finding.in_text(text) }]
+    })
+}
+
+fn copy<T: Clone>(from: &BTreeMap<String, T>, to: &mut BTreeMap<String, T>, name: &str) -> bool {
+    match from.get(name) {
+        Some(value) => {
+            to.insert(name.to_owned(), value.clone());
+            true
+        }
+        None => false,
+    }
+}
+
+fn service_name(rest: &str) -> &str {
+    rest.rsplit('.').next().unwrap_or(rest)
+}
+
+/// Where a name first stands in a text.
+fn find(text: &str, name: &str) -> (u32, u32) {
+    for (index, line) in text.lines().enumerate() {
+        if let Some(at) = line.find(name) {
+            let column = line.get(..at).unwrap_or_default().chars().count() + 1;
+            return (u32::try_from(index + 1).unwrap_or(1), u32::try_from(column).unwrap_or(1));
+        }
+    }
+    (1, 1)
+}
+
+fn nearest_hint<'a>(name: &str, names: impl Iterator<Item = &'a str>, what: &str) -> String {
+    let names: Vec<&str> = names.collect();
+    let near = names.iter().map(|n| (distance(name, n), *n)).min().filter(|(d, _)| *d <= 2.max(name.len() / 3));
+    match near {
+        Some((_, near)) => format!("did you mean `{near}`?"),
+        None if names.is_empty() => format!("configure a {what} of that name"),
+        None => format!("the {what}s are {}", names.join(", ")),
+    }
+}
+
+/// Edit distance, for "did you mean".
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, cb) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}

@@ -1,0 +1,100 @@
+//! The configuration: one key, one unit of failure (contract section 1).
+
+mod documents;
+mod keys;
+mod secrets;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use echion_model::{Environment, Finding, Service, ServiceKind, Severity};
+use echion_value::{Map, Value};
+
+pub use documents::{Documents, DocumentsError, Sources};
+
+use crate::subscription::Subscription;
+use crate::template::Template;
+use crate::trigger::Trigger;
+
+/// A compiled configuration and everything that is wrong with it. What does not work is missing here; the rest works.
+#[derive(Debug, Default)]
+pub struct Config {
+    /// Triggers by name.
+    pub triggers: BTreeMap<String, Arc<Trigger>>,
+    /// Templates by name.
+    pub templates: BTreeMap<String, Arc<Template>>,
+    /// Configured services by name.
+    pub services: BTreeMap<String, ServiceEntry>,
+    /// Everything that is wrong, by key.
+    pub findings: Vec<Finding>,
+    subscriptions: Vec<Subscription>,
+    default_triggers: Vec<String>,
+    service_default_triggers: BTreeMap<String, Vec<String>>,
+    context: BTreeMap<String, String>,
+    secrets: Value,
+}
+
+/// A configured service and its type.
+#[derive(Clone)]
+pub struct ServiceEntry {
+    /// Its type.
+    pub kind: &'static ServiceKind,
+    /// The instance.
+    pub service: Arc<dyn Service>,
+}
+
+impl fmt::Debug for ServiceEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.name)
+    }
+}
+
+impl Config {
+    /// Compiles a configuration. A key that does not work keeps its version in `previous`, if it had one.
+    #[must_use]
+    pub fn load(
+        sources: &Sources,
+        kinds: &[&'static ServiceKind],
+        environment: &Environment,
+        previous: Option<&Config>,
+    ) -> Self {
+        keys::load(sources, kinds, environment, previous)
+    }
+
+    /// How many findings are errors.
+    #[must_use]
+    pub fn errors(&self) -> usize {
+        self.findings.iter().filter(|f| f.severity == Severity::Error).count()
+    }
+
+    /// `context`, with `notificationType` set to the service unless the user has such a key (contract 1.6).
+    #[must_use]
+    pub fn context(&self, service: &str) -> Map {
+        let mut entries = vec![("notificationType".into(), Value::from(service))];
+        entries.extend(self.context.iter().map(|(k, v)| (k.as_str().into(), Value::from(v.as_str()))));
+        Map::new(echion_value::Type::String, entries)
+    }
+
+    /// `secrets`: a map of byte slices.
+    #[must_use]
+    pub fn secrets(&self) -> Value {
+        self.secrets.clone()
+    }
+
+    pub(crate) fn subscriptions(&self) -> &[Subscription] {
+        &self.subscriptions
+    }
+
+    pub(crate) fn global_default_triggers(&self) -> &[String] {
+        &self.default_triggers
+    }
+
+    pub(crate) fn service_default_triggers(&self, service: &str) -> Option<&[String]> {
+        self.service_default_triggers.get(service).map(Vec::as_slice)
+    }
+
+    pub(crate) fn default_triggers(&self, service: &str) -> &[String] {
+        self.service_default_triggers(service).unwrap_or(&self.default_triggers)
+    }
+}

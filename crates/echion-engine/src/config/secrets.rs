@@ -1,0 +1,50 @@
+//! `$name` in service options stands for an entry of the Secret (contract 1.4).
+
+use std::collections::BTreeMap;
+
+/// Replaces every `$name` that the Secret knows; names it does not know are left and reported. `None` when nothing changed.
+pub(super) fn substitute(text: &str, secrets: &BTreeMap<String, Vec<u8>>, missing: &mut Vec<String>) -> Option<String> {
+    let mut out = String::new();
+    let mut changed = false;
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        let (before, token) = rest.split_at(at);
+        out.push_str(before);
+        let name_len = token[1..].find(|c: char| !(c.is_ascii_alphanumeric() || "_-".contains(c)));
+        let (name, after) = token[1..].split_at(name_len.unwrap_or(token.len() - 1));
+        match secrets.get(name).filter(|_| !name.is_empty()) {
+            Some(value) => {
+                out.push_str(&String::from_utf8_lossy(value));
+                changed = true;
+            }
+            None => {
+                out.push('$');
+                out.push_str(name);
+                if !name.is_empty() {
+                    missing.push(name.to_owned());
+                }
+            }
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    changed.then_some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Contract section 10.
+    #[test]
+    fn tokens_are_greedy_and_stop_at_other_characters() {
+        let secrets = BTreeMap::from([("k".to_owned(), b"V".to_vec()), ("k-b".to_owned(), b"W".to_vec())]);
+        let mut missing = Vec::new();
+        let mut run = |text: &str| substitute(text, &secrets, &mut missing);
+        assert_eq!(run("a$k-b").as_deref(), Some("aW"));
+        assert_eq!(run("$k.x").as_deref(), Some("V.x"));
+        assert_eq!(run("Bearer $k $k").as_deref(), Some("Bearer V V"));
+        assert_eq!(run("100$ $nope"), None);
+        assert_eq!(missing, ["nope"]);
+    }
+}

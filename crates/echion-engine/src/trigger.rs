@@ -1,0 +1,179 @@
+//! Triggers: named lists of conditions (contract 3.1 to 3.3).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use echion_expr::Program;
+use echion_model::Finding;
+use echion_model::yaml::Node;
+use echion_value::{Map, Value, format};
+use serde::Deserialize;
+use sha1::{Digest as _, Sha1};
+
+/// A named list of conditions.
+#[derive(Debug)]
+pub struct Trigger {
+    /// In the order of the list.
+    pub conditions: Vec<Condition>,
+}
+
+/// When to notify, how often, and with which templates.
+#[derive(Debug)]
+pub struct Condition {
+    /// Its place and the hash of its `when`, as state keys have it: `[0].qyWrLKXYec9qR5FVB0ylUEJLjFg`.
+    pub key: String,
+    /// The text of `when`.
+    pub when: String,
+    /// The text of `oncePer`; empty when there is none.
+    pub once_per: String,
+    /// Names of templates.
+    pub send: Vec<String>,
+    /// What the author says about it.
+    pub description: String,
+    when_program: Program,
+    once_per_program: Option<Program>,
+}
+
+/// What a condition said about a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evaluation {
+    /// Whether `when` is true. An error is not "false": nothing is known then.
+    pub when: Result<bool, String>,
+    /// The value of `oncePer` as it goes into the state key; empty without one, and whenever `when` is not true.
+    pub once_per: Result<String, String>,
+}
+
+impl Evaluation {
+    /// Whether the condition fired.
+    #[must_use]
+    pub fn triggered(&self) -> bool {
+        self.when == Ok(true)
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Source {
+    when: String,
+    send: Vec<String>,
+    #[serde(rename = "oncePer")]
+    once_per: String,
+    description: String,
+}
+
+/// Why a trigger cannot be used: it does not fit, or an expression does not compile.
+#[derive(Debug)]
+pub enum TriggerError {
+    /// The YAML is not a list of conditions.
+    Shape(Finding),
+    /// An expression does not compile.
+    Expression(Finding),
+}
+
+impl TriggerError {
+    /// The finding in it.
+    #[must_use]
+    pub fn into_finding(self) -> Finding {
+        match self {
+            TriggerError::Shape(finding) | TriggerError::Expression(finding) => finding,
+        }
+    }
+}
+
+impl Trigger {
+    /// Reads a trigger from the value of its key. Findings beside the trigger are warnings.
+    ///
+    /// # Errors
+    /// The first thing that keeps the trigger from working, with its place.
+    pub fn parse(key: &str, node: &Node) -> Result<(Self, Vec<Finding>), TriggerError> {
+        let shape = |finding| TriggerError::Shape(finding);
+        let decoded = node.decode::<Vec<Source>>().map_err(|error| {
+            let finding = Finding::error(format!("{key}{}", error.key), error.at, error.message.clone());
+            let mapping = matches!(node.kind, echion_model::yaml::Kind::Map(_));
+            shape(if mapping {
+                finding.hint("put `- ` before the first key: a trigger is a list of conditions")
+            } else {
+                finding
+            })
+        })?;
+        let warnings = decoded
+            .unknown
+            .into_iter()
+            .map(|(name, at)| {
+                Finding::error(key, at, format!("a condition has no field `{name}`"))
+                    .warning()
+                    .hint("the fields are `when`, `send`, `oncePer` and `description`")
+            })
+            .collect();
+        let mut conditions = Vec::with_capacity(decoded.value.len());
+        for (index, source) in decoded.value.into_iter().enumerate() {
+            conditions.push(Condition::compile(key, index, source).map_err(TriggerError::Expression)?);
+        }
+        Ok((Self { conditions }, warnings))
+    }
+}
+
+impl Condition {
+    fn compile(key: &str, index: usize, source: Source) -> Result<Self, Finding> {
+        let program = |field: &str, text: &str| {
+            echion_expr::compile(text).map_err(|error| {
+                let at = (error.line() as u32, error.column() as u32 + 1);
+                Finding::error(format!("{key}[{index}].{field}"), at, error.message()).in_text(text)
+            })
+        };
+        let when_program = program("when", if source.when.is_empty() { "false" } else { &source.when })?;
+        let once_per_program = match source.once_per.as_str() {
+            "" => None,
+            text => Some(program("oncePer", text)?),
+        };
+        Ok(Self {
+            key: format!("[{index}].{}", URL_SAFE_NO_PAD.encode(Sha1::digest(source.when.as_bytes()))),
+            when: source.when,
+            once_per: source.once_per,
+            send: source.send,
+            description: source.description,
+            when_program,
+            once_per_program,
+        })
+    }
+
+    /// Asks the condition about a resource.
+    #[must_use]
+    pub fn evaluate(&self, variables: &Map, context: &echion_expr::Context<'_>) -> Evaluation {
+        let when = match self.when_program.eval(variables, context) {
+            Ok(value) => Ok(matches!(value, Value::Bool(true))),
+            Err(error) => Err(error.to_string()),
+        };
+        let once_per = match (&when, &self.once_per_program) {
+            (Ok(true), Some(program)) => program
+                .eval(variables, context)
+                .map(|value| format::display(&value).to_string())
+                .map_err(|error| error.to_string()),
+            _ => Ok(String::new()),
+        };
+        Evaluation { when, once_per }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Contract section 10, "Condition hashes".
+    #[test]
+    fn condition_keys_are_those_of_the_contract() {
+        let key = |when: &str| format!("[0].{}", URL_SAFE_NO_PAD.encode(Sha1::digest(when.as_bytes())));
+        for (when, hash) in [
+            ("true", "X_5TO4MPCKAyY0ipFgr6_IraRNs"),
+            ("", "2jmj7l5rSw0yVb_vlWAYkK_YBwk"),
+            ("app.metadata.deletionTimestamp != nil", "BmlU8P6R19BGtNv5gj8udVypmxQ"),
+            ("app.status.sync.status == 'Unknown'", "6SzWb05EK-0v90hwjyytTbN7S6A"),
+            ("app.status.health.status == 'Degraded'", "zoG5zUjYGjimkwCGgIQGjx1hO5s"),
+            ("app.status.operationState.phase in ['Succeeded']", "zxM90Et6k4Elb1-fHdjtDJq0xR0"),
+        ] {
+            assert_eq!(key(when), format!("[0].{hash}"), "{when}");
+            let node = echion_model::yaml::parse(&serde_json::json!([{ "when": when }]).to_string()).unwrap();
+            let (trigger, _) = Trigger::parse("trigger.t", &node).unwrap();
+            assert_eq!(trigger.conditions[0].key, key(when));
+        }
+    }
+}
