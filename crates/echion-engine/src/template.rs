@@ -6,7 +6,7 @@ use echion_model::yaml::{Kind, Node};
 use echion_model::{
     Finding, Notification, RenderContext, RenderError, Section, SectionKind, ServiceKind, Text, TextCompiler,
 };
-use echion_value::Str;
+use echion_value::{Str, Value};
 
 /// A compiled template.
 #[derive(Debug)]
@@ -149,10 +149,21 @@ struct Compiled(Arc<echion_template::Template>);
 
 impl Text for Compiled {
     fn render(&self, context: &RenderContext<'_>) -> Result<Str, RenderError> {
-        crate::variables::render(&self.0, context.variables, context.now).map(Str::from).map_err(|error| RenderError {
+        crate::template::render(&self.0, context.variables, context.now).map(Str::from).map_err(|error| RenderError {
             path: String::new(),
             at: (error.line() as u32, error.column().max(1) as u32),
             message: error.message().to_owned(),
         })
     }
+}
+
+/// Renders a compiled template with the engine's budgets.
+pub(crate) fn render(
+    template: &echion_template::Template,
+    data: &Value,
+    now: i64,
+) -> Result<Vec<u8>, Box<echion_template::Error>> {
+    let mut host = echion_template::Host::default();
+    let _ = now;
+    template.render(data, &mut host, &echion_template::Limits::default())
 }

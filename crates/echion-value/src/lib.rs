@@ -8,6 +8,7 @@
 
 mod callable;
 mod decode;
+pub mod format;
 pub mod json;
 mod list;
 mod map;

@@ -2,9 +2,11 @@
 
 mod address;
 mod repo;
+mod scene;
 mod strings;
 
 pub use repo::{AppDetail, CommitMetadata, FileParameter, Helm, Parameter, Repository, repo};
+pub use scene::Scene;
 pub use strings::strings;
 
 use echion_value::{CallError, Value};
