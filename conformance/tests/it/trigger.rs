@@ -12,9 +12,13 @@ fn triggers_say_what_the_reference_says() {
         let (got, want) = (answer(case), &case["want"]);
         let kind = |v: &Value| ["results", "compile_err", "config_err", "err"].into_iter().find(|k| v.get(k).is_some());
         let same = kind(&got) == kind(want)
-            && got.get("results").and_then(Value::as_array).into_iter().flatten().zip(want["results"].as_array().into_iter().flatten()).all(|(g, w)| {
-                ["key", "triggered", "oncePer", "templates"].iter().all(|f| g[f] == w[f])
-            })
+            && got
+                .get("results")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .zip(want["results"].as_array().into_iter().flatten())
+                .all(|(g, w)| ["key", "triggered", "oncePer", "templates"].iter().all(|f| g[f] == w[f]))
             && got["results"].as_array().map(Vec::len) == want["results"].as_array().map(Vec::len);
         if !same {
             wrong.push(format!("domain {}: got {got}, want {want}", case["id"]));

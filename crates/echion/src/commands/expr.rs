@@ -14,9 +14,7 @@ pub(super) fn run(args: Expr) -> Outcome {
         return jsonl::run(cases::expr::answer);
     }
     let preview = preview(&args.sources, args.resource.as_deref())?;
-    let value = preview
-        .expression(&args.expr.unwrap_or_default())
-        .map_err(|error| Failure::new(error).hint("docs/functions/expression.md lists what an expression can use"))?;
+    let value = preview.expression(&args.expr.unwrap_or_default()).map_err(|error| Failure::new(error))?;
     match args.output.output {
         Format::Table => print::out(&echion_value::format::display(&value).to_text()),
         Format::Json => print::out(&json!(cases::expr::describe(&value)).to_string()),

@@ -15,9 +15,7 @@ pub(super) fn run(args: Render) -> Outcome {
         return jsonl::run(cases::template::answer);
     }
     let preview = super::expr::preview(&args.sources, args.resource.as_deref())?;
-    let text = preview
-        .template(&args.template.unwrap_or_default())
-        .map_err(|error| Failure::new(error).hint("docs/functions/template.md lists what a template can use"))?;
+    let text = preview.template(&args.template.unwrap_or_default()).map_err(|error| Failure::new(error))?;
     match args.output.output {
         // The text as it is: no newline that the template does not have, and no change to bytes that are not UTF-8.
         Format::Table => drop(std::io::stdout().lock().write_all(&text)),
