@@ -56,18 +56,17 @@ fn an_operation_that_is_not_reconciled_yet_is_skipped() {
 fn the_peers_annotation_counts_until_the_ledger_knows_better() {
     let config = config(&[
         ("template.t", "message: x\n"),
-        ("trigger.on-x", "- when: app.status.on\n  send: [t]\n  oncePer: app.status.rev\n"),
+        ("trigger.on-x", "- when: app.status.live\n  send: [t]\n  oncePer: app.status.rev\n"),
         ("service.webhook.hook", "url: http://127.0.0.1:1/\n"),
         ("subscriptions", "- recipients: [hook]\n  triggers: [on-x]\n"),
     ]);
     let mut memory = Memory::default();
-    let first = memory.look(&config, &with_status("{on: true, rev: a}"));
+    let first = memory.look(&config, &with_status("{live: true, rev: a}"));
     let key = first.intents[0].state_key.clone();
     assert!(key.starts_with("a:on-x:[0].") && key.ends_with(":hook:"), "{key}");
-    let mut annotated = with_status("{on: true, rev: a}");
     let annotation = serde_json::json!({ key.as_str(): 5, "other": 6 }).to_string();
-    annotated = app(&format!(
-        "kind: Application\nmetadata: {{name: demo, annotations: {{{NOTIFIED}: {}}}}}\nstatus: {{on: true, rev: a}}\n",
+    let annotated = app(&format!(
+        "kind: Application\nmetadata: {{name: demo, annotations: {{{NOTIFIED}: {}}}}}\nstatus: {{live: true, rev: a}}\n",
         serde_json::to_string(&annotation).unwrap()
     ));
     let mut imported = Memory::default();
@@ -84,15 +83,15 @@ fn an_error_changes_nothing() {
         ("template.t", "message: x\n"),
         ("template.broken", "message: '{{ .app.status.text.x.y }}'\n"),
         ("trigger.on-x", "- when: app.status.a.b == 1\n  send: [t]\n"),
-        ("trigger.on-once", "- when: app.status.on\n  send: [t]\n  oncePer: app.status.a.b\n"),
-        ("trigger.on-render", "- when: app.status.on\n  send: [broken]\n"),
+        ("trigger.on-once", "- when: app.status.live\n  send: [t]\n  oncePer: app.status.a.b\n"),
+        ("trigger.on-render", "- when: app.status.live\n  send: [broken]\n"),
         ("service.webhook.hook", "url: http://127.0.0.1:1/\n"),
         ("subscriptions", "- recipients: [hook]\n  triggers: [on-x, on-once, on-render]\n"),
     ]);
     let mut memory = Memory::default();
     assert_eq!(sent(&memory.look(&config, &with_status("{a: {b: 1}}"))), ["on-x hook"]);
     let before = memory.0.clone();
-    let plan = memory.look(&config, &with_status("{on: true, a: text, text: t}"));
+    let plan = memory.look(&config, &with_status("{live: true, a: text, text: t}"));
     let failed: Vec<_> =
         plan.steps.iter().filter(|s| matches!(s.action, Action::Failed(_))).map(|s| s.trigger.as_str()).collect();
     assert_eq!(failed, ["on-once", "on-render", "on-x"]);
@@ -175,11 +174,11 @@ fn later_templates_win_as_the_contract_says() {
 fn a_condition_without_once_per_counts_again_after_it_was_false() {
     let config = config(&[
         ("template.t", "message: x\n"),
-        ("trigger.on-x", "- when: app.status.on == true\n  send: [t]\n"),
+        ("trigger.on-x", "- when: app.status.live == true\n  send: [t]\n"),
         ("service.webhook.hook", "url: http://127.0.0.1:1/\n"),
         ("subscriptions", "- recipients: [hook]\n  triggers: [on-x]\n"),
     ]);
     let mut memory = Memory::default();
     let mut step = |status: &str| memory.look(&config, &with_status(status)).intents.len();
-    assert_eq!([step("{on: true}"), step("{on: true}"), step("{on: false}"), step("{on: true}")], [1, 0, 0, 1]);
+    assert_eq!([step("{live: true}"), step("{live: true}"), step("{live: false}"), step("{live: true}")], [1, 0, 0, 1]);
 }
