@@ -99,21 +99,21 @@ impl Template {
         Ok(())
     }
 
-    /// Renders `message` and every section, as `template notify` to the console shows it.
+    /// Renders the message and every section, as `template notify` to the console shows it.
     ///
     /// # Errors
     /// The field that failed and why.
-    pub fn render_all(&self, service: &str, context: &RenderContext<'_>) -> Result<Notification, RenderError> {
-        let mut notification = Notification::default();
+    pub fn render_for_console(&self, context: &RenderContext<'_>) -> Result<serde_json::Value, RenderError> {
+        let mut shown = serde_json::Map::new();
         if let Some(message) = &self.message {
-            notification.message = message.render(context).map_err(|e| e.within("message"))?.to_text().into_owned();
+            let text = message.render(context).map_err(|e| e.within("message"))?;
+            shown.insert("message".to_owned(), text.to_text().into());
         }
         for (kind, section) in &self.sections {
-            if let Some(rendered) = section.render(service, context).map_err(|e| e.within(kind.key))? {
-                notification.sections.insert(kind.key.to_owned(), rendered);
-            }
+            let rendered = section.render_all(context).map_err(|e| e.within(kind.key))?;
+            shown.insert(kind.key.to_owned(), rendered);
         }
-        Ok(notification)
+        Ok(serde_json::Value::Object(shown))
     }
 }
 
