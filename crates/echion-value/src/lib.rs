@@ -12,6 +12,7 @@ pub mod format;
 pub mod json;
 mod list;
 mod map;
+mod methods;
 mod object;
 pub mod regexp;
 pub mod strconv;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::time::Time;
-use crate::{Func, List, Map, Method, Object, Str, Table, Type};
+use crate::{Func, List, Map, Method, Object, Str, Table, Type, methods};
 
 /// One value of a Go program.
 ///
@@ -150,6 +150,10 @@ impl Value {
     pub fn methods(&self) -> &'static [Method] {
         match self {
             Value::Object(object) => object.object_type().methods,
+            Value::Time(_) => methods::TIME,
+            Value::Duration(_) => methods::DURATION,
+            Value::Month(_) => methods::MONTH,
+            Value::Weekday(_) => methods::WEEKDAY,
             _ => &[],
         }
     }

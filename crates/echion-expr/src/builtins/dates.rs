@@ -26,7 +26,7 @@ pub(super) const ALL: &[Builtin] = &[
         }),
         run: |meter, args| {
             let now = meter.context.now.clone();
-            let zone = args.first().and_then(|zone| zone_of(zone));
+            let zone = args.first().and_then(|zone| Zone::of(zone).cloned());
             Ok(Value::Time(Arc::new(zone.map_or_else(|| now.clone(), |zone| now.in_zone(zone)))))
         },
     },
@@ -59,7 +59,7 @@ pub(super) const ALL: &[Builtin] = &[
         about: "The time zone of that name.",
         example: ("date('2024-01-01').In(timezone('Asia/Shanghai')).Hour()", "8"),
         check: Check::Overloads(&[Signature::new(&[Type::String], Type::Named("*time.Location"))]),
-        run: |_, args| zone(args, 0).map(zone_value),
+        run: |_, args| zone(args, 0).map(Value::from),
     },
 ];
 
@@ -68,7 +68,7 @@ fn zone(args: Args<'_, '_>, index: usize) -> Result<Zone, Fault> {
 }
 
 fn date(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
-    let (first, args) = match args.first().and_then(|first| zone_of(first)) {
+    let (first, args) = match args.first().and_then(|first| Zone::of(first).cloned()) {
         Some(zone) => (Some(zone), &args[1..]),
         None => (None, args),
     };
@@ -89,12 +89,4 @@ fn date(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
         }
     }
     Err(Fault::new(format!("invalid date {}", String::from_utf8_lossy(value))))
-}
-
-fn zone_of(_: &Value) -> Option<Zone> {
-    None
-}
-
-fn zone_value(_: Zone) -> Value {
-    Value::Nil
 }
