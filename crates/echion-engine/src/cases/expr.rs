@@ -79,7 +79,9 @@ pub(super) fn value_of(json: &Json) -> Result<Value, String> {
     serde_json::from_value(json.clone()).map_err(|error| error.to_string())
 }
 
-fn describe(id: Json, value: &Value) -> Json {
+/// A value in every form that a case can ask for: as JSON, its Go type, and its `%v`.
+#[must_use]
+pub fn describe(id: Json, value: &Value) -> Json {
     let mut answer = json!({"id": id, "out": out(value, 0), "type": type_name(value)});
     if let Value::List(_) | Value::Map(_) | Value::Table(_) | Value::Bytes(_) = value {
         answer["types"] = types(value, 0);

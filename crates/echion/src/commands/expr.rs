@@ -17,7 +17,7 @@ pub(super) fn run(args: Expr) -> Outcome {
     let value = preview.expression(&args.expr.unwrap_or_default()).map_err(|error| Failure::new(error))?;
     match args.output.output {
         Format::Table => print::out(&echion_value::format::display(&value).to_text()),
-        Format::Json => print::out(&json!(cases::expr::describe(&value)).to_string()),
+        Format::Json => print::out(&cases::expr::describe(json!(null), &value).to_string()),
     }
     Ok(ExitCode::SUCCESS)
 }

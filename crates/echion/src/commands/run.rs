@@ -78,7 +78,7 @@ async fn once(watcher: &mut Watcher, dispatcher: &Dispatcher, args: &Run) -> Out
     Ok(if totals.parked > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-async fn forever(watcher: &mut Watcher, dispatcher: Arc<Dispatcher>, args: &Run) -> Outcome {
+pub(super) async fn forever(watcher: &mut Watcher, dispatcher: Arc<Dispatcher>, args: &Run) -> Outcome {
     let changed = Arc::new(Notify::new());
     let mut paths: Vec<&Path> = vec![&args.resources];
     let files = [args.sources.config_map.as_deref(), Some(args.sources.secret.as_str())];
@@ -138,7 +138,7 @@ pub(super) async fn ended() {
     let _ = interrupt.await;
 }
 
-fn storage(error: LedgerError) -> Failure {
+pub(super) fn storage(error: LedgerError) -> Failure {
     let cause = std::error::Error::source(&error).map(|c| format!(": {c}")).unwrap_or_default();
     Failure::new(format!("cannot {error}{cause}"))
         .hint("nothing is sent without a ledger; make room or choose another file")
