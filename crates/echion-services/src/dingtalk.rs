@@ -19,7 +19,7 @@ use crate::robots::{self, BODY_LIMIT, BUDGET, Robot};
 use crate::tree::Tree;
 
 /// The type.
-pub static KIND: ServiceKind = ServiceKind {
+pub(crate) static KIND: ServiceKind = ServiceKind {
     name: "dingtalk",
     aliases: &["dingding"],
     summary: "Sends to a DingTalk group through a custom robot, signed.",

@@ -22,7 +22,7 @@ use crate::http::{Address, Client, Request, Transport};
 use crate::robots::{self, Robot};
 
 /// The type.
-pub static KIND: ServiceKind = ServiceKind {
+pub(crate) static KIND: ServiceKind = ServiceKind {
     name: "webhook",
     aliases: &[],
     summary: "Sends any HTTP request, to chat robots among others.",
