@@ -34,7 +34,7 @@ pub fn load(file: &str) -> Result<Vec<Value>, String> {
 fn expand(case: &mut Value, fixtures: &Value) {
     let Some(case) = case.as_object_mut() else { return };
     let mode = case.get("mode").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let mut take = |case: &mut Map<String, Value>, name: &str| {
+    let take = |case: &mut Map<String, Value>, name: &str| {
         let name = case.remove(name)?;
         fixtures.get(name.as_str()?).cloned()
     };

@@ -346,6 +346,16 @@ impl Section for WebhookSection {
             Entry { method: entry.method.clone(), path: path.to_text().into_owned(), body: Body::new(body.as_bytes()) };
         Ok(serde_json::to_value(BTreeMap::from([(service, rendered)])).ok())
     }
+
+    fn render_all(&self, context: &RenderContext<'_>) -> Result<serde_json::Value, RenderError> {
+        let mut all = serde_json::json!({});
+        for service in self.0.keys() {
+            if let Some(entry) = self.render(service, context)? {
+                merge(&mut all, entry);
+            }
+        }
+        Ok(all)
+    }
 }
 
 /// The entry of a service is replaced whole (contract 4.3).

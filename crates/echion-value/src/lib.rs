@@ -8,6 +8,8 @@
 
 mod callable;
 mod decode;
+pub mod format;
+pub mod json;
 mod list;
 mod map;
 mod object;

@@ -1,1 +1,5 @@
 //! One conformance case in, one answer out: what `--jsonl` does for each line.
+
+mod canned;
+pub mod expr;
+pub mod trigger;

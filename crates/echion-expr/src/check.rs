@@ -1,0 +1,486 @@
+//! What can be known to be wrong before any value exists.
+//!
+//! The environment has no types, so most natures are unknown; what literals and builtins give is known. Nodes below
+//! something unknown that the reference does not look at are not looked at here either: they keep an unknown nature.
+
+use std::sync::Arc;
+
+use echion_value::{Method, Signature, Type};
+
+use crate::ast::{Binary, Builtin, Id, Kind, Member, Tree, Unary};
+use crate::builtins::{self, Check};
+use crate::error::Finding;
+use crate::methods;
+use crate::nature::{BOOL, DURATION, FLOAT, INT, LIST, MAP, Nature, TEXT, TIME};
+use crate::patterns;
+
+/// How many nodes are looked at; a node can be part of several others, and those again of several.
+const MAX_VISITS: usize = 100_000;
+
+type Checked = Result<Nature, Finding>;
+
+/// Checks the tree below `root` and notes the natures of its nodes.
+pub(crate) fn check(tree: &mut Tree, root: Id) -> Result<(), Finding> {
+    Checker { tree, predicates: Vec::new(), variables: Vec::new(), visits: 0 }.visit(root).map(|_| ())
+}
+
+struct Checker<'t> {
+    tree: &'t mut Tree,
+    predicates: Vec<Scope>,
+    variables: Vec<(Arc<str>, Nature)>,
+    visits: usize,
+}
+
+/// What a predicate can refer to.
+struct Scope {
+    collection: Nature,
+    index: bool,
+    accumulator: bool,
+}
+
+impl Checker<'_> {
+    fn visit(&mut self, id: Id) -> Checked {
+        self.visits += 1;
+        if self.visits > MAX_VISITS {
+            return Err(Finding::budget(self.tree.at(id), "expression is too large"));
+        }
+        let nature = match self.tree.kind(id).clone() {
+            Kind::Binary(..) => return self.binary_chain(id),
+            Kind::Nil => Nature::Nil,
+            Kind::Bool(_) => BOOL,
+            Kind::Int(_) => INT,
+            Kind::Float(_) => FLOAT,
+            Kind::Text(_) => TEXT,
+            Kind::Bytes(_) => Nature::Of(Type::BYTES),
+            Kind::Constant(value) | Kind::Set(value) => value.type_of().map_or(Nature::Nil, Nature::of),
+            Kind::Identifier(name) => self.identifier(&name),
+            Kind::Pointer(name) => self.pointer(id, &name)?,
+            Kind::Unary(operator, operand) => self.unary(id, operator, operand)?,
+            Kind::Chain(node) => self.visit(node)?,
+            Kind::Member(member) => self.member(id, &member)?,
+            Kind::Slice { node, from, to } => self.slice(id, node, from, to)?,
+            Kind::Call { callee, args } => self.call(id, callee, &args)?,
+            Kind::Builtin(builtin) => self.builtin(id, &builtin)?,
+            Kind::Predicate(node) => Nature::Predicate(Box::new(self.visit(node)?)),
+            Kind::Let { name, value, body } => self.declaration(id, name, value, body)?,
+            Kind::Sequence(nodes) => {
+                let mut last = Nature::Unknown;
+                for node in nodes {
+                    last = self.visit(node)?;
+                }
+                last
+            }
+            Kind::Conditional { condition, then, otherwise } => self.conditional(condition, then, otherwise)?,
+            Kind::List(nodes) => self.list(&nodes)?,
+            Kind::Map(pairs) => {
+                for (key, value) in pairs {
+                    self.visit(key)?;
+                    self.visit(value)?;
+                }
+                MAP
+            }
+        };
+        self.tree.node_mut(id).nature = nature.clone();
+        Ok(nature)
+    }
+
+    fn fail<T>(&self, id: Id, message: impl Into<String>) -> Result<T, Finding> {
+        Err(Finding::check(self.tree.at(id), message))
+    }
+
+    fn identifier(&self, name: &str) -> Nature {
+        if let Some((_, nature)) = self.variables.iter().rev().find(|(variable, _)| **variable == *name) {
+            return nature.clone();
+        }
+        if builtins::find(name).is_some() { Nature::Builtin } else { Nature::Unknown }
+    }
+
+    fn pointer(&self, id: Id, name: &str) -> Checked {
+        let Some(scope) = self.predicates.last() else {
+            return self.fail(id, "cannot use pointer accessor outside predicate");
+        };
+        match name {
+            "" if scope.collection.is_list() => Ok(scope.collection.element()),
+            "" => Ok(Nature::Unknown),
+            "index" if scope.index => Ok(INT),
+            "acc" if scope.accumulator => Ok(Nature::Unknown),
+            _ => self.fail(id, format!("unknown pointer #{name}")),
+        }
+    }
+
+    fn unary(&mut self, id: Id, operator: Unary, operand: Id) -> Checked {
+        let nature = self.visit(operand)?;
+        match operator {
+            Unary::Not | Unary::Bang if nature.is_bool() || nature.is_unknown() => Ok(BOOL),
+            Unary::Plus | Unary::Minus if nature.is_number() || nature.is_unknown() => Ok(nature),
+            _ => self.fail(id, format!("invalid operation: {} (mismatched type {nature})", operator.text())),
+        }
+    }
+
+    /// Operators of one level lean to the left, in numbers only bounded by the size of the text: no recursion for them.
+    fn binary_chain(&mut self, id: Id) -> Checked {
+        let mut spine = Vec::new();
+        let mut leftmost = id;
+        while let Kind::Binary(operator, left, right) = self.tree.kind(leftmost) {
+            spine.push((leftmost, *operator, *right));
+            leftmost = *left;
+        }
+        self.visits += spine.len();
+        let mut nature = self.visit(leftmost)?;
+        for (id, operator, right) in spine.into_iter().rev() {
+            let right_nature = self.visit(right)?;
+            nature = self.binary(id, operator, &nature, &right_nature, right)?;
+            self.tree.node_mut(id).nature = nature.clone();
+        }
+        Ok(nature)
+    }
+
+    fn binary(&self, id: Id, operator: Binary, l: &Nature, r: &Nature, right: Id) -> Checked {
+        use Binary as B;
+        let number: fn(&Nature) -> bool = Nature::is_number;
+        let text: fn(&Nature) -> bool = Nature::is_text;
+        let time: fn(&Nature) -> bool = Nature::is_time;
+        let duration: fn(&Nature) -> bool = Nature::is_duration;
+        let both = |test: fn(&Nature) -> bool| test(l) && test(r);
+        let numbers = both(number);
+        let found = match operator {
+            B::Equal | B::Unequal => l.is_comparable(r).then_some(BOOL),
+            B::Or | B::OrOr | B::And | B::AndAnd => {
+                (both(Nature::is_bool) || l.may_fit(r, &[Nature::is_bool])).then_some(BOOL)
+            }
+            B::Less | B::More | B::LessOrEqual | B::MoreOrEqual => {
+                let same = numbers || both(text) || both(time) || both(duration);
+                (same || l.may_fit(r, &[number, text, time, duration])).then_some(BOOL)
+            }
+            B::Subtract if numbers => Some(l.promote(r)),
+            B::Subtract if both(time) || both(duration) => Some(DURATION),
+            B::Subtract if time(l) && duration(r) => Some(TIME),
+            B::Subtract => l.may_fit(r, &[number, time, duration]).then_some(Nature::Unknown),
+            B::Multiply if numbers => Some(l.promote(r)),
+            B::Multiply if (number(l) || duration(l)) && duration(r) || duration(l) && number(r) => Some(DURATION),
+            B::Multiply => l.may_fit(r, &[number, duration]).then_some(Nature::Unknown),
+            B::Divide | B::Power | B::Caret => (numbers || l.may_fit(r, &[number])).then_some(FLOAT),
+            B::Modulo => (both(Nature::is_integer) || l.may_fit(r, &[Nature::is_integer])).then_some(INT),
+            B::Add if numbers => Some(l.promote(r)),
+            B::Add if both(text) => Some(TEXT),
+            B::Add if time(l) && duration(r) || duration(l) && time(r) => Some(TIME),
+            B::Add if both(duration) => Some(DURATION),
+            B::Add => l.may_fit(r, &[number, text, time, duration]).then_some(Nature::Unknown),
+            B::In => self.is_in(id, l, r)?,
+            B::Matches => {
+                if let Some(pattern) = self.tree.text(right)
+                    && let Err(message) = patterns::compile(pattern.as_bytes())
+                {
+                    return self.fail(id, message);
+                }
+                let left_fits = text(l) || l.is_bytes();
+                let fits = left_fits && text(r) || l.may_fit(r, &[text, Nature::is_bytes]);
+                fits.then_some(BOOL)
+            }
+            B::Contains | B::StartsWith | B::EndsWith => (both(text) || l.may_fit(r, &[text])).then_some(BOOL),
+            B::Range => {
+                let fits = both(Nature::is_integer) || l.may_fit(r, &[Nature::is_integer]);
+                fits.then(|| Nature::list_of(INT))
+            }
+            B::Coalesce => Some(merge_nil(l, r).unwrap_or_else(|| {
+                let fits = l.go_type().is_some_and(|t| t != Type::Any && r.is_assignable(t));
+                if fits { l.clone() } else { Nature::Unknown }
+            })),
+        };
+        let mismatch = || format!("invalid operation: {} (mismatched types {l} and {r})", operator.text());
+        found.map_or_else(|| self.fail(id, mismatch()), Ok)
+    }
+
+    fn is_in(&self, id: Id, l: &Nature, r: &Nature) -> Result<Option<Nature>, Finding> {
+        if r.is_map() {
+            if !l.is_unknown() && !l.is_assignable(r.key()) {
+                return self.fail(id, format!("cannot use {l} as type {} in map key", r.key()));
+            }
+            return Ok(Some(BOOL));
+        }
+        if r.is_list() {
+            let element = r.element();
+            if !l.is_comparable(&element) {
+                return self.fail(id, format!("cannot use {l} as type {element} in array"));
+            }
+            return Ok(Some(BOOL));
+        }
+        Ok((l.is_unknown() && r.is_text() || r.is_unknown()).then_some(BOOL))
+    }
+
+    fn member(&mut self, id: Id, member: &Member) -> Checked {
+        if let Kind::Identifier(name) = self.tree.kind(member.node)
+            && **name == *"$env"
+        {
+            return Ok(Nature::Unknown);
+        }
+        let base = self.visit(member.node)?;
+        let property = self.visit(member.property)?;
+        if base.is_unknown() {
+            return Ok(Nature::Unknown);
+        }
+        let name = self.tree.text(member.property).map(ToString::to_string);
+        if let Some(name) = &name {
+            if base.is_nil() {
+                return self.fail(id, format!("type nil has no field {name}"));
+            }
+            if let Some(method) = method_of(&base, name) {
+                return Ok(Nature::Method(method));
+            }
+        }
+        if base.is_map() {
+            if !property.is_assignable(base.key()) && !property.is_unknown() {
+                let message = format!("cannot use {property} to get an element from {base}");
+                return self.fail(member.property, message);
+            }
+            return Ok(base.element());
+        }
+        if base.is_list() {
+            if !property.is_integer() && !property.is_unknown() {
+                let message = format!("array elements can only be selected using an integer (got {property})");
+                return self.fail(member.property, message);
+            }
+            return Ok(base.element());
+        }
+        match name {
+            Some(name) if member.method => self.fail(id, format!("type {base} has no method {name}")),
+            Some(name) => self.fail(id, format!("type {base} has no field {name}")),
+            None => self.fail(id, format!("type {base}[{property}] is undefined")),
+        }
+    }
+
+    fn slice(&mut self, id: Id, node: Id, from: Option<Id>, to: Option<Id>) -> Checked {
+        let nature = self.visit(node)?;
+        if nature.is_unknown() {
+            return Ok(nature);
+        }
+        if !nature.is_text() && !nature.is_list() {
+            return self.fail(id, format!("cannot slice {nature}"));
+        }
+        for bound in [from, to].into_iter().flatten() {
+            let index = self.visit(bound)?;
+            if !index.is_integer() && !index.is_unknown() {
+                return self.fail(bound, format!("non-integer slice index {index}"));
+            }
+        }
+        Ok(nature)
+    }
+
+    fn call(&mut self, id: Id, callee: Id, args: &[Id]) -> Checked {
+        let function = self.visit(callee)?;
+        if function.is_unknown() {
+            return Ok(Nature::Unknown);
+        }
+        let name = match self.tree.kind(callee) {
+            Kind::Identifier(name) => name.to_string(),
+            Kind::Member(member) => self.tree.text(member.property).map_or_else(String::new, ToString::to_string),
+            _ => "function".to_owned(),
+        };
+        match function {
+            Nature::Nil => self.fail(id, format!("{name} is nil; cannot call nil as function")),
+            Nature::Method(method) => self.arguments(id, &name, &method.signature, args),
+            other => self.fail(id, format!("{other} is not callable")),
+        }
+    }
+
+    fn arguments(&mut self, id: Id, name: &str, signature: &Signature, args: &[Id]) -> Checked {
+        let least = signature.params.len() - usize::from(signature.variadic);
+        let problem = if args.len() > signature.params.len() && !signature.variadic {
+            Some("too many")
+        } else {
+            (args.len() < least).then_some("not enough")
+        };
+        if let Some(problem) = problem {
+            for arg in args {
+                self.visit(*arg)?;
+            }
+            return self.fail(id, format!("{problem} arguments to call {name}"));
+        }
+        for (index, arg) in args.iter().enumerate() {
+            let nature = self.visit(*arg)?;
+            let wanted = signature.param(index).unwrap_or(Type::Any);
+            if wanted == Type::Float64 && nature.is_integer() {
+                self.make_float(*arg);
+                continue;
+            }
+            if Nature::of(wanted).is_integer() && nature.is_integer() {
+                continue;
+            }
+            if nature.is_nil() {
+                if wanted == Type::Any || wanted.kind() == "ptr" {
+                    continue;
+                }
+                return self.fail(*arg, format!("cannot use nil as argument (type {wanted}) to call {name}"));
+            }
+            if !nature.is_unknown() && !nature.is_assignable(wanted) {
+                let message = format!("cannot use {nature} as argument (type {wanted}) to call {name} ");
+                return self.fail(*arg, message);
+            }
+        }
+        Ok(Nature::of(signature.result))
+    }
+
+    /// Whole numbers become floats where a float is wanted, as far as they are literals.
+    fn make_float(&mut self, id: Id) {
+        let mut pending = vec![id];
+        while let Some(id) = pending.pop() {
+            match self.tree.kind(id).clone() {
+                #[expect(clippy::cast_precision_loss, reason = "that is the conversion")]
+                Kind::Int(value) => self.tree.node_mut(id).kind = Kind::Float(value as f64),
+                Kind::Unary(_, node) => pending.push(node),
+                Kind::Binary(Binary::Add | Binary::Subtract | Binary::Multiply, left, right) => {
+                    pending.extend([left, right]);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn builtin(&mut self, id: Id, builtin: &Builtin) -> Checked {
+        let Some(known) = builtins::find(builtin.name) else {
+            return self.fail(id, format!("unknown builtin {}", builtin.name));
+        };
+        match &known.check {
+            Check::Loop(_) => self.looping(builtin),
+            Check::Overloads(overloads) => {
+                let mut last = None;
+                for signature in *overloads {
+                    match self.arguments(id, builtin.name, signature, &builtin.args) {
+                        Ok(nature) => return Ok(nature),
+                        Err(finding) => last = Some(finding),
+                    }
+                }
+                Err(last.unwrap_or_else(|| {
+                    Finding::check(self.tree.at(id), format!("no matching overload for {}", builtin.name))
+                }))
+            }
+            Check::Rule(rule) => {
+                if builtin.name == "get" && builtin.args.len() == 2 {
+                    return self.get(&builtin.args);
+                }
+                let mut natures = Vec::with_capacity(builtin.args.len());
+                for arg in &builtin.args {
+                    natures.push(self.visit(*arg)?);
+                }
+                rule(&natures).or_else(|message| self.fail(id, message))
+            }
+        }
+    }
+
+    fn get(&mut self, args: &[Id]) -> Checked {
+        let (base, key) = (self.visit(args[0])?, self.visit(args[1])?);
+        if base.is_unknown() {
+            return Ok(Nature::Unknown);
+        }
+        if base.is_list() {
+            if !key.is_integer() && !key.is_unknown() {
+                return self.fail(args[1], format!("non-integer slice index {key}"));
+            }
+            return Ok(base.element());
+        }
+        if base.is_map() {
+            if !key.is_assignable(base.key()) && !key.is_unknown() {
+                return self.fail(args[1], format!("cannot use {key} to get an element from {base}"));
+            }
+            return Ok(base.element());
+        }
+        self.fail(args[0], format!("type {base} does not support indexing"))
+    }
+
+    fn looping(&mut self, builtin: &Builtin) -> Checked {
+        let Builtin { name, args, .. } = builtin;
+        let collection = self.visit(args[0])?;
+        if !collection.is_list() && !collection.is_unknown() {
+            return self.fail(args[0], format!("builtin {name} takes only array (got {collection})"));
+        }
+        let element = collection.element();
+        let Some(predicate) = args.get(1) else {
+            return Ok(if *name == "count" { INT } else { element });
+        };
+        let reduce = *name == "reduce";
+        let index = reduce || *name == "map";
+        self.predicates.push(Scope { collection: collection.clone(), index, accumulator: reduce });
+        let result = self.visit(*predicate)?;
+        self.predicates.pop();
+        if let Some(extra) = args.get(2) {
+            let nature = self.visit(*extra)?;
+            if *name == "sortBy" && !nature.is_text() && !nature.is_unknown() {
+                return self.fail(*extra, format!("sortBy order argument must be a string (got {nature})"));
+            }
+        }
+        let Nature::Predicate(result) = result else { return Ok(Nature::Unknown) };
+        if result.is_nil() {
+            let inputs = if reduce { "two" } else { "one" };
+            return self.fail(*predicate, format!("predicate should has {inputs} input and one output param"));
+        }
+        let boolean = match *name {
+            "all" | "none" | "any" | "one" => Some(BOOL),
+            "filter" => Some(if collection.is_unknown() { LIST } else { Nature::list_of(element.clone()) }),
+            "find" | "findLast" => Some(element.clone()),
+            "findIndex" | "findLastIndex" | "count" => Some(INT),
+            _ => None,
+        };
+        if let Some(nature) = boolean {
+            if !result.is_bool() && !result.is_unknown() {
+                return self.fail(*predicate, format!("predicate should return boolean (got {result})"));
+            }
+            return Ok(nature);
+        }
+        Ok(match *name {
+            "map" => Nature::ListOf(result),
+            "groupBy" => Nature::Groups(Box::new(Nature::list_of(element))),
+            "sortBy" => collection,
+            _ => *result,
+        })
+    }
+
+    fn declaration(&mut self, id: Id, name: Arc<str>, value: Id, body: Id) -> Checked {
+        if builtins::find(&name).is_some() {
+            return self.fail(id, format!("cannot redeclare builtin {name}"));
+        }
+        if self.variables.iter().any(|(variable, _)| *variable == name) {
+            return self.fail(id, format!("cannot redeclare variable {name}"));
+        }
+        let nature = self.visit(value)?;
+        self.variables.push((name, nature));
+        let nature = self.visit(body)?;
+        self.variables.pop();
+        Ok(nature)
+    }
+
+    fn conditional(&mut self, condition: Id, then: Id, otherwise: Id) -> Checked {
+        let nature = self.visit(condition)?;
+        if !nature.is_bool() && !nature.is_unknown() {
+            return self.fail(condition, format!("non-bool expression (type {nature}) used as condition"));
+        }
+        let (then, otherwise) = (self.visit(then)?, self.visit(otherwise)?);
+        Ok(merge_nil(&then, &otherwise).unwrap_or_else(|| {
+            let fits = otherwise.go_type().is_some_and(|t| t != Type::Any && then.is_assignable(t));
+            if fits { then } else { Nature::Unknown }
+        }))
+    }
+
+    fn list(&mut self, nodes: &[Id]) -> Checked {
+        let mut previous: Option<Nature> = None;
+        let mut alike = true;
+        for node in nodes {
+            let nature = self.visit(*node)?;
+            alike &= previous.as_ref().is_none_or(|previous| previous.kind() == nature.kind());
+            previous = Some(nature);
+        }
+        Ok(if alike { Nature::list_of(previous.unwrap_or_default()) } else { LIST })
+    }
+}
+
+/// What either of two natures gives when one of them is `nil`.
+fn merge_nil(first: &Nature, second: &Nature) -> Option<Nature> {
+    match (first.is_nil(), second.is_nil()) {
+        (true, _) => Some(second.clone()),
+        (false, true) => Some(first.clone()),
+        (false, false) => None,
+    }
+}
+
+fn method_of(base: &Nature, name: &str) -> Option<&'static Method> {
+    methods::of_type(base.go_type()?).iter().find(|method| method.name == name)
+}

@@ -1,0 +1,519 @@
+//! The syntax tree to instructions.
+
+use std::sync::Arc;
+
+use echion_value::{Str, Value};
+
+use crate::ast::{Binary, Builtin, Id, Kind, Member, Tree, Unary};
+use crate::builtins;
+use crate::code::{Code, Op, Path};
+use crate::error::Finding;
+use crate::patterns;
+
+/// How many instructions an expression may have: `a ?: b` doubles its condition, so text can grow without bound.
+const MAX_OPS: usize = 100_000;
+
+type Compiled = Result<(), Finding>;
+
+/// The code of the tree below `root`.
+pub(crate) fn compile(tree: &Tree, root: Id) -> Result<Code, Finding> {
+    let code = Code {
+        ops: Vec::new(),
+        places: Vec::new(),
+        constants: Vec::new(),
+        paths: Vec::new(),
+        patterns: Vec::new(),
+        builtins: Vec::new(),
+        variables: 0,
+    };
+    let mut compiler = Compiler { tree, code, variables: Vec::new(), chains: Vec::new() };
+    compiler.node(root)?;
+    Ok(compiler.code)
+}
+
+struct Compiler<'t> {
+    tree: &'t Tree,
+    code: Code,
+    /// Variables in scope with their places.
+    variables: Vec<(Arc<str>, u32)>,
+    /// Jumps that leave the chains around the current node.
+    chains: Vec<Vec<usize>>,
+}
+
+fn place(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+impl Compiler<'_> {
+    fn emit(&mut self, at: u32, op: Op) -> Result<usize, Finding> {
+        if self.code.ops.len() >= MAX_OPS {
+            return Err(Finding::budget(at, "expression is too large"));
+        }
+        self.code.ops.push(op);
+        self.code.places.push(at);
+        Ok(self.code.ops.len() - 1)
+    }
+
+    fn constant(&mut self, value: Value) -> u32 {
+        if let Value::Str(text) = &value {
+            let known = |other: &Value| matches!(other, Value::Str(s) if s == text);
+            if let Some(index) = self.code.constants.iter().take(64).position(known) {
+                return place(index);
+            }
+        }
+        self.code.constants.push(value);
+        place(self.code.constants.len() - 1)
+    }
+
+    fn here(&self) -> u32 {
+        place(self.code.ops.len())
+    }
+
+    /// Makes a jump that was emitted earlier go to the next instruction.
+    fn land(&mut self, jump: usize) {
+        let target = self.here();
+        if let Some(
+            Op::Jump(to)
+            | Op::JumpIfTrue(to)
+            | Op::JumpIfFalse(to)
+            | Op::JumpIfNil(to)
+            | Op::JumpIfNotNil(to)
+            | Op::JumpIfEnd(to)
+            | Op::JumpIfStart(to)
+            | Op::JumpIfEnough(_, to),
+        ) = self.code.ops.get_mut(jump)
+        {
+            *to = target;
+        }
+    }
+
+    fn node(&mut self, id: Id) -> Compiled {
+        self.node_below(id, None)
+    }
+
+    /// Compiles a node; a chain below `??` leaves it to that operator to make nils plain.
+    fn node_below(&mut self, id: Id, parent: Option<Binary>) -> Compiled {
+        let tree = self.tree;
+        let at = tree.at(id);
+        match tree.kind(id) {
+            Kind::Nil => self.emit(at, Op::Nil)?,
+            Kind::Bool(b) => self.emit(at, Op::Bool(*b))?,
+            Kind::Int(n) => self.emit(at, Op::Int(*n))?,
+            Kind::Float(f) => return self.literal(at, Value::Float(*f)),
+            Kind::Text(s) => return self.literal(at, Value::Str(s.clone())),
+            Kind::Bytes(bytes) => return self.literal(at, Value::Bytes(Some(bytes.clone()))),
+            Kind::Constant(value) | Kind::Set(value) => return self.literal(at, value.clone()),
+            Kind::Identifier(name) => return self.identifier(at, name),
+            Kind::Pointer(name) => {
+                let op = match &**name {
+                    "index" => Op::Index,
+                    "acc" => Op::Accumulator,
+                    "" => Op::Element,
+                    _ => return Err(Finding::check(at, format!("unknown pointer {name}"))),
+                };
+                self.emit(at, op)?
+            }
+            Kind::Unary(operator, operand) => {
+                self.node(*operand)?;
+                match operator {
+                    Unary::Not | Unary::Bang => self.emit(at, Op::Not)?,
+                    Unary::Minus => self.emit(at, Op::Negate)?,
+                    Unary::Plus => return Ok(()),
+                }
+            }
+            Kind::Binary(..) => return self.binary_chain(id),
+            Kind::Chain(node) => return self.chain(at, *node, parent == Some(Binary::Coalesce)),
+            Kind::Member(member) => return self.member(at, member),
+            Kind::Slice { node, from, to } => {
+                self.node(*node)?;
+                match to {
+                    Some(to) => self.node(*to)?,
+                    None => drop(self.emit(at, Op::Length)?),
+                }
+                match from {
+                    Some(from) => self.node(*from)?,
+                    None => drop(self.emit(at, Op::Int(0))?),
+                }
+                self.emit(at, Op::Slice)?
+            }
+            Kind::Call { callee, args } => {
+                for arg in args {
+                    self.node(*arg)?;
+                }
+                self.node(*callee)?;
+                self.emit(at, Op::Call(place(args.len())))?
+            }
+            Kind::Builtin(builtin) => return self.builtin(at, builtin),
+            Kind::Predicate(node) => return self.node(*node),
+            Kind::Let { name, value, body } => {
+                self.node(*value)?;
+                let index = place(self.code.variables);
+                self.code.variables += 1;
+                self.emit(at, Op::Store(index))?;
+                self.variables.push((name.clone(), index));
+                self.node(*body)?;
+                self.variables.pop();
+                return Ok(());
+            }
+            Kind::Sequence(nodes) => {
+                for (i, node) in nodes.iter().enumerate() {
+                    if i > 0 {
+                        self.emit(at, Op::Pop)?;
+                    }
+                    self.node(*node)?;
+                }
+                return Ok(());
+            }
+            Kind::Conditional { condition, then, otherwise } => {
+                self.node(*condition)?;
+                let no = self.emit(at, Op::JumpIfFalse(0))?;
+                self.emit(at, Op::Pop)?;
+                self.node(*then)?;
+                let end = self.emit(at, Op::Jump(0))?;
+                self.land(no);
+                self.emit(at, Op::Pop)?;
+                self.node(*otherwise)?;
+                self.land(end);
+                return Ok(());
+            }
+            Kind::List(nodes) => {
+                for node in nodes {
+                    self.node(*node)?;
+                }
+                self.emit(at, Op::List(place(nodes.len())))?
+            }
+            Kind::Map(pairs) => {
+                for (key, value) in pairs {
+                    self.node(*key)?;
+                    self.node(*value)?;
+                }
+                self.emit(at, Op::Map(place(pairs.len())))?
+            }
+        };
+        Ok(())
+    }
+
+    fn literal(&mut self, at: u32, value: Value) -> Compiled {
+        let constant = self.constant(value);
+        self.emit(at, Op::Constant(constant)).map(drop)
+    }
+
+    fn identifier(&mut self, at: u32, name: &Arc<str>) -> Compiled {
+        if let Some((_, index)) = self.variables.iter().rev().find(|(variable, _)| variable == name) {
+            let index = *index;
+            return self.emit(at, Op::Load(index)).map(drop);
+        }
+        if **name == *"$env" {
+            return self.emit(at, Op::Environment).map(drop);
+        }
+        let name = self.constant(Value::Str(Str::from(&**name)));
+        self.emit(at, Op::Variable(name)).map(drop)
+    }
+
+    fn chain(&mut self, at: u32, node: Id, below_coalesce: bool) -> Compiled {
+        self.chains.push(Vec::new());
+        self.node(node)?;
+        for jump in self.chains.pop().unwrap_or_default() {
+            self.land(jump);
+        }
+        if !below_coalesce {
+            // A typed nil must not leave the chain.
+            let done = self.emit(at, Op::JumpIfNotNil(0))?;
+            self.emit(at, Op::Pop)?;
+            self.emit(at, Op::Nil)?;
+            self.land(done);
+        }
+        Ok(())
+    }
+
+    /// A path of plain names from a variable of the environment, as one instruction.
+    fn path(&mut self, at: u32, member: &Member) -> Option<Compiled> {
+        let tree = self.tree;
+        let mut names = Vec::new();
+        let (mut at, mut member) = (at, member);
+        let variable = loop {
+            names.push((tree.text(member.property).filter(|_| !member.optional)?, at));
+            match tree.kind(member.node) {
+                Kind::Member(next) => (at, member) = (tree.at(member.node), next),
+                Kind::Identifier(name) => break name,
+                _ => return None,
+            }
+        };
+        if **variable == *"$env" || self.variables.iter().any(|(local, _)| local == variable) {
+            return None;
+        }
+        let variable = self.constant(Value::Str(Str::from(&**variable)));
+        let constants = names.iter().rev().map(|(name, at)| (self.constant(Value::Str((*name).clone())), *at));
+        let members = constants.collect();
+        self.code.paths.push(Path { variable, members });
+        let path = place(self.code.paths.len() - 1);
+        Some(self.emit(at, Op::Path(path)).map(drop))
+    }
+
+    fn member(&mut self, at: u32, member: &Member) -> Compiled {
+        if let Some(done) = self.path(at, member) {
+            return done;
+        }
+        self.node(member.node)?;
+        if member.optional && !self.chains.is_empty() {
+            let jump = self.emit(at, Op::JumpIfNil(0))?;
+            if let Some(chain) = self.chains.last_mut() {
+                chain.push(jump);
+            }
+        }
+        if let Some(name) = self.tree.text(member.property) {
+            let name = self.constant(Value::Str(name.clone()));
+            return self.emit(at, Op::Member(name)).map(drop);
+        }
+        self.node(member.property)?;
+        self.emit(at, Op::Fetch).map(drop)
+    }
+
+    fn binary_chain(&mut self, id: Id) -> Compiled {
+        let mut spine = Vec::new();
+        let mut leftmost = id;
+        while let Kind::Binary(operator, left, right) = self.tree.kind(leftmost) {
+            spine.push((self.tree.at(leftmost), *operator, *right));
+            leftmost = *left;
+        }
+        self.node_below(leftmost, spine.last().map(|(_, operator, _)| *operator))?;
+        for (at, operator, right) in spine.into_iter().rev() {
+            self.operator(at, operator, right)?;
+        }
+        Ok(())
+    }
+
+    /// The right side of an operator and the operator itself; the left side is on the stack.
+    fn operator(&mut self, at: u32, operator: Binary, right: Id) -> Compiled {
+        use Binary as B;
+        let shortcut = match operator {
+            B::Or | B::OrOr => Some(Op::JumpIfTrue(0)),
+            B::And | B::AndAnd => Some(Op::JumpIfFalse(0)),
+            B::Coalesce => Some(Op::JumpIfNotNil(0)),
+            _ => None,
+        };
+        if let Some(jump) = shortcut {
+            let end = self.emit(at, jump)?;
+            self.emit(at, Op::Pop)?;
+            self.node_below(right, Some(operator))?;
+            self.land(end);
+            return Ok(());
+        }
+        match (operator, self.tree.kind(right)) {
+            (B::In, Kind::Set(texts)) => {
+                let constant = self.constant(texts.clone());
+                return self.emit(at, Op::InTexts(constant)).map(drop);
+            }
+            (B::Matches, Kind::Text(pattern)) => {
+                let pattern = patterns::compile(pattern.as_bytes()).map_err(|message| Finding::check(at, message))?;
+                self.code.patterns.push(pattern);
+                let index = place(self.code.patterns.len() - 1);
+                return self.emit(at, Op::MatchesConstant(index)).map(drop);
+            }
+            _ => {}
+        }
+        self.node(right)?;
+        let op = match operator {
+            B::Equal | B::Unequal => Op::Equal,
+            B::Less | B::More | B::LessOrEqual | B::MoreOrEqual => Op::Compare(operator),
+            B::Power | B::Caret => Op::Power,
+            B::Range => Op::Range,
+            B::In => Op::In,
+            B::Matches => Op::Matches,
+            B::Contains | B::StartsWith | B::EndsWith => Op::Text(operator),
+            _ => Op::Calculate(operator),
+        };
+        self.emit(at, op)?;
+        if operator == B::Unequal {
+            self.emit(at, Op::Not)?;
+        }
+        Ok(())
+    }
+
+    fn builtin(&mut self, at: u32, builtin: &Builtin) -> Compiled {
+        if builtins::predicate(builtin.name).is_some() {
+            return self.looping(at, builtin);
+        }
+        let Some(known) = builtins::find(builtin.name) else {
+            return Err(Finding::check(at, format!("unknown builtin {}", builtin.name)));
+        };
+        for arg in &builtin.args {
+            self.node(*arg)?;
+        }
+        self.code.builtins.push(known);
+        let index = place(self.code.builtins.len() - 1);
+        self.emit(at, Op::Builtin(index, place(builtin.args.len()))).map(drop)
+    }
+
+    /// The code of one element, in a loop over the elements of the current scope.
+    fn each(&mut self, at: u32, body: impl FnOnce(&mut Self) -> Compiled) -> Compiled {
+        let start = self.here();
+        let end = self.emit(at, Op::JumpIfEnd(0))?;
+        body(self)?;
+        self.emit(at, Op::Next)?;
+        self.emit(at, Op::Jump(start))?;
+        self.land(end);
+        Ok(())
+    }
+
+    fn each_backwards(&mut self, at: u32, body: impl FnOnce(&mut Self) -> Compiled) -> Compiled {
+        self.emit(at, Op::LastIndex)?;
+        let start = self.here();
+        let end = self.emit(at, Op::JumpIfStart(0))?;
+        body(self)?;
+        self.emit(at, Op::Previous)?;
+        self.emit(at, Op::Jump(start))?;
+        self.land(end);
+        Ok(())
+    }
+
+    /// Runs `body` when the value on the stack is true, and drops the value.
+    fn when(&mut self, at: u32, body: impl FnOnce(&mut Self) -> Compiled) -> Compiled {
+        let no = self.emit(at, Op::JumpIfFalse(0))?;
+        self.emit(at, Op::Pop)?;
+        body(self)?;
+        let end = self.emit(at, Op::Jump(0))?;
+        self.land(no);
+        self.emit(at, Op::Pop)?;
+        self.land(end);
+        Ok(())
+    }
+
+    fn predicate_or_element(&mut self, at: u32, builtin: &Builtin) -> Compiled {
+        match builtin.args.get(1) {
+            Some(predicate) => self.node(*predicate),
+            None => self.emit(at, Op::Element).map(drop),
+        }
+    }
+
+    fn looping(&mut self, at: u32, builtin: &Builtin) -> Compiled {
+        let Some(list) = builtin.args.first() else { return Ok(()) };
+        self.node(*list)?;
+        self.emit(at, Op::Begin)?;
+        match builtin.name {
+            "all" | "none" | "any" => self.quantifier(at, builtin)?,
+            "one" | "count" => self.counting(at, builtin)?,
+            "filter" => {
+                self.each(at, |c| {
+                    c.predicate_or_element(at, builtin)?;
+                    c.when(at, |c| {
+                        c.emit(at, Op::CountUp)?;
+                        c.emit(at, Op::Element).map(drop)
+                    })
+                })?;
+                self.emit(at, Op::Count)?;
+            }
+            "map" => {
+                self.each(at, |c| c.predicate_or_element(at, builtin))?;
+                self.emit(at, Op::ScopeLength)?;
+            }
+            "find" | "findIndex" | "findLast" | "findLastIndex" => self.searching(at, builtin)?,
+            "sum" => {
+                self.emit(at, Op::Int(0))?;
+                self.emit(at, Op::Accumulate)?;
+                self.each(at, |c| {
+                    c.predicate_or_element(at, builtin)?;
+                    c.emit(at, Op::Accumulator)?;
+                    c.emit(at, Op::Calculate(Binary::Add))?;
+                    c.emit(at, Op::Accumulate).map(drop)
+                })?;
+                self.emit(at, Op::Accumulator)?;
+            }
+            "groupBy" => {
+                self.each(at, |c| {
+                    c.predicate_or_element(at, builtin)?;
+                    c.emit(at, Op::Group).map(drop)
+                })?;
+                self.emit(at, Op::Groups)?;
+            }
+            "sortBy" => {
+                match builtin.args.get(2) {
+                    Some(order) => self.node(*order)?,
+                    None => self.literal(at, Value::from("asc"))?,
+                }
+                self.emit(at, Op::SortOrder)?;
+                self.each(at, |c| {
+                    c.predicate_or_element(at, builtin)?;
+                    c.emit(at, Op::SortKey).map(drop)
+                })?;
+                self.emit(at, Op::Sort)?;
+            }
+            _ => {
+                match builtin.args.get(2) {
+                    Some(start) => {
+                        self.node(*start)?;
+                        self.emit(at, Op::Accumulate)?;
+                    }
+                    None => drop(self.emit(at, Op::FirstToAccumulator)?),
+                }
+                self.each(at, |c| {
+                    c.predicate_or_element(at, builtin)?;
+                    c.emit(at, Op::Accumulate).map(drop)
+                })?;
+                self.emit(at, Op::Accumulator)?;
+            }
+        }
+        self.emit(at, Op::End)?;
+        if matches!(builtin.name, "filter" | "map") {
+            self.emit(at, Op::CountedList)?;
+        }
+        Ok(())
+    }
+
+    fn quantifier(&mut self, at: u32, builtin: &Builtin) -> Compiled {
+        let mut leave = 0;
+        self.each(at, |c| {
+            c.predicate_or_element(at, builtin)?;
+            if builtin.name == "none" {
+                c.emit(at, Op::Not)?;
+            }
+            leave = c.emit(at, if builtin.name == "any" { Op::JumpIfTrue(0) } else { Op::JumpIfFalse(0) })?;
+            c.emit(at, Op::Pop).map(drop)
+        })?;
+        self.emit(at, Op::Bool(builtin.name != "any"))?;
+        self.land(leave);
+        Ok(())
+    }
+
+    fn counting(&mut self, at: u32, builtin: &Builtin) -> Compiled {
+        let mut leave = None;
+        self.each(at, |c| {
+            c.predicate_or_element(at, builtin)?;
+            c.when(at, |c| c.emit(at, Op::CountUp).map(drop))?;
+            if let Some(enough) = builtin.enough {
+                leave = Some(c.emit(at, Op::JumpIfEnough(enough, 0))?);
+            }
+            Ok(())
+        })?;
+        if let Some(leave) = leave {
+            self.land(leave);
+        }
+        self.emit(at, Op::Count)?;
+        if builtin.name == "one" {
+            self.emit(at, Op::Int(1))?;
+            self.emit(at, Op::Equal)?;
+        }
+        Ok(())
+    }
+
+    fn searching(&mut self, at: u32, builtin: &Builtin) -> Compiled {
+        let mut leave = 0;
+        let body = |c: &mut Self| {
+            c.predicate_or_element(at, builtin)?;
+            let no = c.emit(at, Op::JumpIfFalse(0))?;
+            c.emit(at, Op::Pop)?;
+            c.emit(at, if builtin.name.ends_with("Index") { Op::Index } else { Op::Element })?;
+            leave = c.emit(at, Op::Jump(0))?;
+            c.land(no);
+            c.emit(at, Op::Pop).map(drop)
+        };
+        if builtin.name.starts_with("findLast") {
+            self.each_backwards(at, body)?
+        } else {
+            self.each(at, body)?
+        }
+        self.emit(at, if builtin.must_find { Op::NotFound } else { Op::Nil })?;
+        self.land(leave);
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! Texts that were written to hurt: each must be refused, quickly and without a crash.
+
+use echion_expr::{Context, ErrorKind, Limits, compile};
+use echion_value::{Map, Value};
+
+fn eval(source: &str) -> Result<Value, Box<echion_expr::Error>> {
+    compile(source)?.eval(&Map::of_any(vec![]), &Context::default())
+}
+
+fn budget(source: &str) {
+    match eval(source) {
+        Err(error) if error.kind() == ErrorKind::Budget => {}
+        Err(error) => panic!("{source:.60}: {error:.200}"),
+        Ok(_) => panic!("{source:.60}: a value"),
+    }
+}
+
+#[test]
+fn deep_nesting_is_an_error() {
+    for (open, close) in
+        [("(", ")"), ("[", "]"), ("{a: ", "}"), ("not ", ""), ("-", ""), ("!", ""), ("f(", ")"), ("len(", ")")]
+    {
+        budget(&format!("{}1{}", open.repeat(100_000), close.repeat(100_000)));
+        budget(&open.repeat(100_000));
+    }
+    budget(&"a?.".repeat(100_000));
+    budget(&format!("a{}", ".b".repeat(3_000)));
+    budget(&format!("a{}", "[0]".repeat(3_000)));
+    budget(&format!("1{}", " ** 1".repeat(100_000)));
+    budget(&format!("{}1", "true ? 1 : ".repeat(100_000)));
+    budget(&"if true {".repeat(100_000));
+    budget(&format!("{}1", "let a = 1; ".repeat(100_000)));
+    budget(&format!("[]{}", " | len()".repeat(3_000)));
+    budget(&"map([1], ".repeat(100_000));
+}
+
+#[test]
+fn long_chains_of_operators_are_no_nesting() {
+    let sum = format!("1{}", " + 1".repeat(4_000));
+    assert!(matches!(eval(&sum), Ok(Value::Int(4001))));
+    let or = format!("x == 1{}", " or x == 1".repeat(1_500));
+    assert!(matches!(eval(&or), Ok(Value::Bool(false))));
+}
+
+#[test]
+fn too_many_nodes_are_an_error() {
+    budget(&format!("1{}", " + 1".repeat(10_000)));
+    budget(&format!("[{}]", "1,".repeat(20_000)));
+}
+
+#[test]
+fn doubling_conditions_are_bounded() {
+    let mut source = "a".to_owned();
+    for _ in 0..60 {
+        source = format!("({source} ?: b)");
+    }
+    budget(&source);
+}
+
+#[test]
+fn large_results_are_refused_before_they_are_made() {
+    budget("1..1000000000");
+    budget("-9223372036854775807..9223372036854775807");
+    budget("repeat('x', 1000000000)");
+    budget("map(1..1000, 1..1000)");
+    budget("reduce(1..60, #acc + #acc, 'x')");
+    budget("reduce(1..40, replace(#acc, 'x', 'xx'), 'x')");
+    budget("map(1..9999, map(1..9999, #))");
+}
+
+#[test]
+fn endless_work_is_stopped() {
+    budget("all(1..99999, all(1..99999, none(1..9999, # == 0)))");
+    budget("uniq(1..40000)");
+    let limits = Limits { steps: 10_000, ..Limits::default() };
+    let context = Context { limits, ..Context::default() };
+    let error = compile("sum(1..900000, # + # * #)").unwrap().eval(&Map::of_any(vec![]), &context).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Budget);
+}
+
+#[test]
+fn the_deadline_is_asked() {
+    let expired = || true;
+    let context = Context { expired: Some(&expired), ..Context::default() };
+    let error = compile("sum(1..900000, # + # * #)").unwrap().eval(&Map::of_any(vec![]), &context).unwrap_err();
+    assert_eq!(error.to_string().lines().next(), Some("time budget exceeded (1:6)"));
+}
+
+#[test]
+fn deep_values_do_no_harm() {
+    for use_of in [
+        "string(v)",
+        "v == [v]",
+        "toJSON(v)",
+        "flatten(v)",
+        "max(v)",
+        "mean(v)",
+        "v in [v]",
+        "uniq([v, [v]])",
+        "len(v)",
+    ] {
+        drop(eval(&format!("let v = reduce(1..50000, [#acc], 0); {use_of}")));
+    }
+    drop(eval("let v = reduce(1..50000, {a: #acc}, 0); v == {a: v}"));
+}
+
+#[test]
+fn extremes_of_arithmetic_do_no_harm() {
+    for source in [
+        "-9223372036854775807 - 1",
+        "abs(-9223372036854775807 - 1)",
+        "(-9223372036854775807 - 1) % -1",
+        "9223372036854775807 * 9223372036854775807",
+        "1 / 0",
+        "0 / 0",
+        "2 ** 9223372036854775807",
+        "0.5 ** 1e300",
+        "-2 ** 0.5",
+        "int(1e300)",
+        "int(0 / 0)",
+        "[1][-9223372036854775807 - 1:]",
+        "[1][1e300]",
+        "'abc'[9223372036854775807:-9223372036854775807]",
+        "bitshl(1, 9223372036854775807)",
+        "split('abc', '', -9223372036854775807)",
+        "sum(-9223372036854775807..9223372036854775807)",
+        "round(1e300)",
+    ] {
+        drop(eval(source));
+    }
+}
