@@ -14,7 +14,7 @@ use echion_model::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::http::{Address, Client, Request, Transport};
+use crate::http::{Address, Client, Request, Timeout, Transport};
 use crate::robots::{self, BODY_LIMIT, BUDGET, Robot};
 use crate::tree::Tree;
 
@@ -48,6 +48,8 @@ struct Options {
     max_idle_conns_per_host: i64,
     max_conns_per_host: i64,
     idle_conn_timeout: String,
+    /// How long a request may take: a duration such as `30s`.
+    timeout: Timeout,
 }
 
 #[derive(Debug)]
@@ -91,6 +93,7 @@ fn open(name: &str, options: &Node, environment: &Environment) -> Result<Arc<dyn
         max_idle_conns_per_host: found.max_idle_conns_per_host,
         max_conns_per_host: found.max_conns_per_host,
         idle_conn_timeout: found.idle_conn_timeout,
+        timeout: found.timeout,
     };
     let client = Client::open(&transport, url.host(), environment)?;
     Ok(Arc::new(DingTalk {

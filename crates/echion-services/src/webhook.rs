@@ -18,7 +18,7 @@ use echion_model::{
 use serde::{Deserialize, Serialize};
 
 use crate::answer;
-use crate::http::{Address, Client, Request, Transport};
+use crate::http::{Address, Client, Request, Timeout, Transport};
 use crate::robots::{self, Robot};
 
 /// The type.
@@ -55,6 +55,8 @@ struct Options {
     max_idle_conns_per_host: i64,
     max_conns_per_host: i64,
     idle_conn_timeout: String,
+    /// How long a request may take: a duration such as `30s`.
+    timeout: Timeout,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -129,6 +131,7 @@ fn open(name: &str, options: &Node, environment: &Environment) -> Result<Arc<dyn
         max_idle_conns_per_host: options.max_idle_conns_per_host,
         max_conns_per_host: options.max_conns_per_host,
         idle_conn_timeout: options.idle_conn_timeout,
+        timeout: options.timeout,
     };
     let client = Client::open(&transport, url.host(), environment)?;
     let mut headers: Vec<(String, Secret)> = options.headers.into_iter().map(|h| (h.name, h.value)).collect();
@@ -452,6 +455,11 @@ mod tests {
         assert!(service("url: http://h.test\nretryWaitMin: 2s\nretryWaitMax: 5000000000\n").is_ok());
         let error = service("url: http://h.test\nretryWaitMin: soon\n").unwrap_err();
         assert!(error.message.contains("`retryWaitMin`") && error.at == (2, 15), "{error:?}");
+        assert!(service("url: http://h.test\ntimeout: 1m30s\n").is_ok());
+        for timeout in ["0s", "-1s", "soon"] {
+            let error = service(&format!("url: http://h.test\ntimeout: {timeout}\n")).unwrap_err();
+            assert!(error.message.contains("`timeout`") && error.at == (2, 10), "{error:?}");
+        }
     }
 
     #[test]
