@@ -173,6 +173,8 @@ impl Client {
             .user_agent(if environment.user_agent.is_empty() { "echion" } else { &environment.user_agent })
             .connect_timeout(CONNECT)
             .timeout(transport.timeout.0)
+            // A referrer would show the address, and the token in it, to wherever a redirect leads.
+            .referer(false)
             .redirect(redirect::Policy::limited(10));
         if transport.max_idle_conns_per_host > 0 {
             builder = builder.pool_max_idle_per_host(usize::try_from(transport.max_idle_conns_per_host).unwrap_or(1));
