@@ -132,9 +132,12 @@ impl Address {
     pub fn redact(&self, text: &str) -> String {
         let mut text = text.replace(self.0.as_str(), &self.to_string());
         let path = self.0.path_segments().into_iter().flatten().map(str::to_owned);
-        let query: Vec<String> = self.0.query_pairs().map(|(_, v)| v.into_owned()).collect();
+        let query = self.0.query_pairs().map(|(_, v)| v.into_owned());
+        // As it is written in the address too, where some characters are escaped.
+        let pairs = self.0.query().into_iter().flat_map(|query| query.split('&'));
+        let raw = pairs.filter_map(|pair| Some(pair.split_once('=')?.1.to_owned()));
         // Short parts are words such as `send`; tokens are long.
-        for part in path.chain(query).filter(|p| p.len() >= 8) {
+        for part in path.chain(query).chain(raw).filter(|p| p.len() >= 8) {
             text = text.replace(&part, "****");
         }
         match self.0.password().filter(|p| !p.is_empty()) {
@@ -319,6 +322,8 @@ mod tests {
         let address =
             Address::parse("https://user:hunter22@h.test:8443/hook/0123456789abcdef?access_token=t0ps3cr3t").unwrap();
         assert_eq!(format!("{address} {address:?}"), "https://h.test:8443/**** https://h.test:8443/****");
+        let escaped = Address::parse("https://h.test/x?key=t0ps%2B3cr3t").unwrap();
+        assert_eq!(escaped.redact("/x?key=t0ps%2B3cr3t is t0ps+3cr3t"), "/x?key=**** is ****");
         let leaked = "token 0123456789abcdef, t0ps3cr3t and hunter22";
         assert_eq!(address.redact(leaked), "token ****, **** and ****");
         let error = Address::parse("ftp://x/t0ps3cr3t").unwrap_err();

@@ -104,6 +104,8 @@ struct Webhook {
     name: String,
     url: Address,
     headers: Vec<(String, Secret)>,
+    /// Of `basicAuth`: a refusal may repeat it.
+    password: Secret,
     sign: Option<Sign>,
     robot: Option<Robot>,
     retry: Retry,
@@ -135,9 +137,11 @@ fn open(name: &str, options: &Node, environment: &Environment) -> Result<Arc<dyn
     };
     let client = Client::open(&transport, url.host(), environment)?;
     let mut headers: Vec<(String, Secret)> = options.headers.into_iter().map(|h| (h.name, h.value)).collect();
+    let mut password = Secret::default();
     if let Some(auth) = options.basic_auth {
         let token = STANDARD.encode(format!("{}:{}", auth.username, auth.password.expose()));
         headers.push(("Authorization".to_owned(), Secret::new(format!("Basic {token}"))));
+        password = auth.password;
     }
     let default = Retry::default();
     let min = options.retry_wait_min.map_or(default.min, |w| w.0.max(Duration::from_millis(10)));
@@ -147,6 +151,7 @@ fn open(name: &str, options: &Node, environment: &Environment) -> Result<Arc<dyn
         name: name.to_owned(),
         url,
         headers,
+        password,
         sign: options.sign,
         robot,
         retry,
@@ -189,7 +194,13 @@ impl Webhook {
     /// A text from outside without anything that this service keeps secret.
     fn quote(&self, text: &str) -> String {
         let text = self.url.redact(text);
-        let text = self.headers.iter().fold(text, |text, (_, value)| value.redact(&text));
+        let public = |name: &str| ["accept", "content-type"].contains(&name.to_ascii_lowercase().as_str());
+        let text = self.headers.iter().filter(|(name, _)| !public(name)).fold(text, |text, (_, value)| {
+            // The whole value, then its parts: a refusal may repeat the token of `Bearer <token>` alone.
+            let parts = value.expose().split([' ', '=', ',', ';', ':', '"']).filter(|part| part.len() >= 8);
+            parts.fold(value.redact(&text), |text, part| text.replace(part, "****"))
+        });
+        let text = self.password.redact(&text);
         self.sign.iter().fold(text, |text, sign| sign.secret.redact(&text))
     }
 }
@@ -386,6 +397,7 @@ mod tests {
             name: "hook".into(),
             url,
             headers: Vec::new(),
+            password: Secret::default(),
             sign,
             robot,
             retry: Retry::default(),
@@ -474,7 +486,10 @@ mod tests {
         let mut webhook = webhook("http://h.test/robot/send?access_token=t0ps3cr3t", Some(sign));
         webhook.headers.push(("Authorization".into(), Secret::new("Bearer marked-header")));
         let request = request(&webhook, None);
-        let printed = format!("{webhook:?} {request:?} {}", webhook.quote("SECmarked t0ps3cr3t Bearer marked-header"));
+        let printed = format!(
+            "{webhook:?} {request:?} {}",
+            webhook.quote("SECmarked t0ps3cr3t Bearer marked-header, marked-header")
+        );
         for secret in ["SECmarked", "t0ps3cr3t", "marked-header"] {
             assert!(!printed.contains(secret), "{printed}");
         }
