@@ -182,6 +182,10 @@ impl Client {
         if transport.max_idle_conns_per_host > 0 {
             builder = builder.pool_max_idle_per_host(usize::try_from(transport.max_idle_conns_per_host).unwrap_or(1));
         }
+        if is_this_machine(host) {
+            // As Go does it: what runs on this machine is not behind a proxy.
+            builder = builder.no_proxy();
+        }
         if transport.insecure_skip_verify {
             builder = builder.tls_danger_accept_invalid_certs(true);
         } else if let Some(file) = environment.certificates.as_deref().and_then(|folder| certificate_file(folder, host))
@@ -267,6 +271,12 @@ impl Client {
     }
 }
 
+/// Whether a host is the machine itself: `localhost` or a loopback address.
+fn is_this_machine(host: &str) -> bool {
+    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+}
+
 /// Certificates for a host: a PEM file of its name, if it is there and holds any (contract 5.0).
 fn certificate_file(folder: &Path, host: &str) -> Option<Vec<Certificate>> {
     if host.is_empty() || host.contains(['/', '\\']) {
@@ -315,6 +325,19 @@ mod tests {
         assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777_000));
         assert_eq!(http_date("Thu, 29 Feb 2024 00:00:00 GMT"), Some(1_709_164_800_000));
         assert_eq!(http_date("yesterday"), None);
+    }
+
+    #[test]
+    fn this_machine_is_known_by_name_and_address() {
+        for (url, want) in [
+            ("http://localhost:1", true),
+            ("http://127.9.9.9", true),
+            ("http://[::1]:1", true),
+            ("http://10.0.0.1", false),
+            ("http://localhost.test", false),
+        ] {
+            assert_eq!(is_this_machine(Address::parse(url).unwrap().host()), want, "{url}");
+        }
     }
 
     #[test]
