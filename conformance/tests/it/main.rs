@@ -1,3 +1,4 @@
 //! The vectors, run through the engine.
 
 mod expr;
+mod trigger;

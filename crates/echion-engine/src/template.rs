@@ -6,7 +6,7 @@ use echion_model::yaml::{Kind, Node};
 use echion_model::{
     Finding, Notification, RenderContext, RenderError, Section, SectionKind, ServiceKind, Text, TextCompiler,
 };
-use echion_value::Str;
+use echion_value::{Str, Value};
 
 /// A compiled template.
 #[derive(Debug)]
@@ -99,21 +99,21 @@ impl Template {
         Ok(())
     }
 
-    /// Renders `message` and every section, as `template notify` to the console shows it.
+    /// Renders the message and every section, as `template notify` to the console shows it.
     ///
     /// # Errors
     /// The field that failed and why.
-    pub fn render_all(&self, service: &str, context: &RenderContext<'_>) -> Result<Notification, RenderError> {
-        let mut notification = Notification::default();
+    pub fn render_for_console(&self, context: &RenderContext<'_>) -> Result<serde_json::Value, RenderError> {
+        let mut shown = serde_json::Map::new();
         if let Some(message) = &self.message {
-            notification.message = message.render(context).map_err(|e| e.within("message"))?.to_text().into_owned();
+            let text = message.render(context).map_err(|e| e.within("message"))?;
+            shown.insert("message".to_owned(), text.to_text().into());
         }
         for (kind, section) in &self.sections {
-            if let Some(rendered) = section.render(service, context).map_err(|e| e.within(kind.key))? {
-                notification.sections.insert(kind.key.to_owned(), rendered);
-            }
+            let rendered = section.render_all(context).map_err(|e| e.within(kind.key))?;
+            shown.insert(kind.key.to_owned(), rendered);
         }
-        Ok(notification)
+        Ok(serde_json::Value::Object(shown))
     }
 }
 
@@ -149,10 +149,21 @@ struct Compiled(Arc<echion_template::Template>);
 
 impl Text for Compiled {
     fn render(&self, context: &RenderContext<'_>) -> Result<Str, RenderError> {
-        crate::variables::render(&self.0, context.variables, context.now).map(Str::from).map_err(|error| RenderError {
+        crate::template::render(&self.0, context.variables, context.now).map(Str::from).map_err(|error| RenderError {
             path: String::new(),
             at: (error.line() as u32, error.column().max(1) as u32),
             message: error.message().to_owned(),
         })
     }
+}
+
+/// Renders a compiled template with the engine's budgets.
+pub(crate) fn render(
+    template: &echion_template::Template,
+    data: &Value,
+    now: i64,
+) -> Result<Vec<u8>, Box<echion_template::Error>> {
+    let mut host = echion_template::Host::default();
+    let _ = now;
+    template.render(data, &mut host, &echion_template::Limits::default())
 }

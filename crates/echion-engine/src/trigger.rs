@@ -116,7 +116,7 @@ impl Condition {
     fn compile(key: &str, index: usize, source: Source) -> Result<Self, Finding> {
         let program = |field: &str, text: &str| {
             echion_expr::compile(text).map_err(|error| {
-                let at = (error.line() as u32, error.column() as u32 + 1);
+                let at = (error.line() as u32, error.column() as u32);
                 Finding::error(format!("{key}[{index}].{field}"), at, error.message()).in_text(text)
             })
         };
@@ -134,6 +134,12 @@ impl Condition {
             when_program,
             once_per_program,
         })
+    }
+
+    /// Whether its answer can change although the resource does not.
+    #[must_use]
+    pub fn reads_clock(&self) -> bool {
+        [Some(&self.when_program), self.once_per_program.as_ref()].into_iter().flatten().any(|p| p.reads().clock)
     }
 
     /// Asks the condition about a resource.

@@ -10,7 +10,6 @@ use echion_value::{Method, Signature, Type};
 use crate::ast::{Binary, Builtin, Id, Kind, Member, Tree, Unary};
 use crate::builtins::{self, Check};
 use crate::error::Finding;
-use crate::methods;
 use crate::nature::{BOOL, DURATION, FLOAT, INT, LIST, MAP, Nature, TEXT, TIME};
 use crate::patterns;
 
@@ -482,5 +481,5 @@ fn merge_nil(first: &Nature, second: &Nature) -> Option<Nature> {
 }
 
 fn method_of(base: &Nature, name: &str) -> Option<&'static Method> {
-    methods::of_type(base.go_type()?).iter().find(|method| method.name == name)
+    base.go_type()?.methods().iter().find(|method| method.name == name)
 }

@@ -24,7 +24,6 @@ mod lexer;
 mod limits;
 mod literal;
 mod machine;
-mod methods;
 mod nature;
 mod operators;
 mod optimize;

@@ -1,6 +1,6 @@
 //! What one evaluation may use.
 
-use echion_value::Value;
+use echion_value::time::Time;
 
 use crate::error::Fault;
 
@@ -25,7 +25,7 @@ impl Default for Limits {
 #[derive(Clone, Default)]
 pub struct Context<'c> {
     /// The time that `now()` gives.
-    pub now: Value,
+    pub now: Time,
     /// What the evaluation may use.
     pub limits: Limits,
     /// Asked now and then whether time is up; evaluation stops when it says so.

@@ -1,5 +1,7 @@
 //! Arithmetic and comparison across Go's kinds.
 
+use std::sync::Arc;
+
 use echion_value::{Str, Value};
 
 use crate::ast::Binary;
@@ -80,6 +82,7 @@ pub(crate) fn compare(operator: Binary, left: &Value, right: &Value) -> Result<b
     match (left, right) {
         (Value::Str(a), Value::Str(b)) => return Ok(holds(operator, a, b)),
         (Value::Duration(a), Value::Duration(b)) => return Ok(holds(operator, a, b)),
+        (Value::Time(a), Value::Time(b)) => return Ok(holds(operator, &a.compare(b), &0)),
         _ => {}
     }
     match (number(left), number(right)) {
@@ -128,6 +131,11 @@ fn with_time(operator: Binary, left: &Value, right: &Value) -> Option<Value> {
     Some(match (operator, left, right) {
         (Add, Value::Duration(a), Value::Duration(b)) => Value::Duration(a.wrapping_add(*b)),
         (Subtract, Value::Duration(a), Value::Duration(b)) => Value::Duration(a.wrapping_sub(*b)),
+        (Add, Value::Time(t), Value::Duration(d)) | (Add, Value::Duration(d), Value::Time(t)) => {
+            Value::Time(Arc::new(t.add(*d)))
+        }
+        (Subtract, Value::Time(t), Value::Duration(d)) => Value::Time(Arc::new(t.add(d.wrapping_neg()))),
+        (Subtract, Value::Time(a), Value::Time(b)) => Value::Duration(a.sub(b)),
         (Multiply, Value::Duration(a), Value::Duration(b)) => Value::Duration(a.wrapping_mul(*b)),
         (Multiply, Value::Duration(d), n) | (Multiply, n, Value::Duration(d)) => match number(n)? {
             Number::Int(n) => Value::Duration(d.wrapping_mul(n)),
@@ -170,6 +178,7 @@ fn equal_at(left: &Value, right: &Value, depth: usize) -> Result<bool, Fault> {
         (Value::Str(a), Value::Str(b)) => return Ok(a == b),
         (Value::Bool(a), Value::Bool(b)) => return Ok(a == b),
         (Value::Duration(a), Value::Duration(b)) => return Ok(a == b),
+        (Value::Time(a), Value::Time(b)) => return Ok(a.equal(b)),
         (Value::List(a), Value::List(b)) if are_plain(a.list_type(), b.list_type()) => {
             if depth > MAX_DEPTH {
                 return Err(too_deep());
@@ -277,6 +286,8 @@ pub(crate) fn identical(left: &Value, right: &Value) -> bool {
         (Value::Str(a), Value::Str(b)) => a == b,
         (Value::Bytes(a), Value::Bytes(b)) => a == b,
         (Value::NilPointer(a), Value::NilPointer(b)) => a == b,
+        // Go compares the zone, too, so the same instant in two zones is two keys.
+        (Value::Time(a), Value::Time(b)) => a.equal(b) && a.location().name() == b.location().name(),
         (Value::Object(a), Value::Object(b)) => std::sync::Arc::ptr_eq(a, b),
         _ => false,
     }

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use echion_value::strconv::format_g_v;
-use echion_value::{Str, Value};
+use echion_value::{Str, Value, time};
 
 use crate::builtins::type_name;
 
@@ -77,6 +77,10 @@ fn write(value: &Value, out: &mut Vec<u8>, depth: usize) {
             let items: Vec<String> = bytes.iter().flat_map(|b| b.iter()).map(u8::to_string).collect();
             out.extend_from_slice(format!("[{}]", items.join(" ")).as_bytes());
         }
+        Value::Duration(d) => out.extend_from_slice(time::format_duration(*d).as_bytes()),
+        Value::Month(m) => out.extend_from_slice(time::month_name(*m).as_bytes()),
+        Value::Weekday(d) => out.extend_from_slice(time::weekday_name(*d).as_bytes()),
+        Value::Time(t) => out.extend_from_slice(t.string().as_bytes()),
         other => out.extend_from_slice(format!("{other:?}").as_bytes()),
     }
 }

@@ -18,7 +18,7 @@ impl fmt::Display for DeliveryId {
 }
 
 /// What is decided and rendered, but not yet recorded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     /// The trigger that fired.
     pub trigger: String,

@@ -172,6 +172,14 @@ pub trait Section: Send + Sync + fmt::Debug {
     /// # Errors
     /// The field that failed and why.
     fn render(&self, service: &str, context: &RenderContext<'_>) -> Result<Option<serde_json::Value>, RenderError>;
+
+    /// Renders it for every instance that it names, to be shown.
+    ///
+    /// # Errors
+    /// The field that failed and why.
+    fn render_all(&self, context: &RenderContext<'_>) -> Result<serde_json::Value, RenderError> {
+        Ok(self.render("", context)?.unwrap_or_default())
+    }
 }
 
 /// Compiles template texts: the engine's side of the port, so that no service knows a language.

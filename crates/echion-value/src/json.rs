@@ -69,6 +69,7 @@ impl Writer<'_> {
                 Some(text) => self.push(text),
                 None => return Err(CallError::new(format!("json: unsupported value: {}", not_finite(*f)))),
             },
+            Value::Time(time) => self.push(time.marshal_json().map_err(CallError)?),
             Value::Str(s) => self.text(s.as_bytes()),
             Value::Bytes(Some(bytes)) => {
                 self.out.push(b'"');

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::{Func, List, Map, Method, Object, Str, Table, Type};
+use crate::time::Time;
+use crate::{Func, List, Map, Method, Object, Str, Table, Type, methods};
 
 /// One value of a Go program.
 ///
@@ -33,6 +34,8 @@ pub enum Value {
     Bytes(Option<Arc<[u8]>>),
     /// `time.Duration` in nanoseconds.
     Duration(i64),
+    /// `time.Time`
+    Time(Arc<Time>),
     /// `time.Month`, 1 is January.
     Month(i64),
     /// `time.Weekday`, 0 is Sunday.
@@ -67,6 +70,7 @@ impl Value {
             Value::Str(_) => Type::String,
             Value::Bytes(_) => Type::BYTES,
             Value::Duration(_) => Type::Duration,
+            Value::Time(_) => Type::Time,
             Value::Month(_) => Type::Month,
             Value::Weekday(_) => Type::Weekday,
             Value::List(list) => list.list_type(),
@@ -146,6 +150,10 @@ impl Value {
     pub fn methods(&self) -> &'static [Method] {
         match self {
             Value::Object(object) => object.object_type().methods,
+            Value::Time(_) => methods::TIME,
+            Value::Duration(_) => methods::DURATION,
+            Value::Month(_) => methods::MONTH,
+            Value::Weekday(_) => methods::WEEKDAY,
             _ => &[],
         }
     }

@@ -1,6 +1,7 @@
 //! The answers of a repository as a case gives them.
 
 use echion_value::Value;
+use echion_value::time::{self, Time};
 use serde_json::Value as Json;
 
 use crate::variables::{AppDetail, CommitMetadata, FileParameter, Helm, Parameter, Repository};
@@ -62,8 +63,9 @@ fn texts(json: &Json, key: &str) -> Vec<String> {
     list(json, key, |item| item.as_str().unwrap_or_default().to_owned())
 }
 
-fn date(_: &str) -> Value {
-    Value::Nil
+/// A time as cases write it; the zero time when it is none.
+pub(super) fn date(text: &str) -> Time {
+    time::parse(time::RFC3339, text).unwrap_or_default()
 }
 
 fn helm(json: &Json) -> Helm {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use echion_expr::{Context, Program};
+use echion_value::time::{RFC3339_NANO, Time};
 use echion_value::{Map, Str, Value};
 use serde_json::{Value as Json, json};
 
-use super::canned::Canned;
+use super::canned::{Canned, date};
 use crate::variables;
 
 /// The answer to one case: what the expression gives, or which of its stages failed.
@@ -27,8 +28,13 @@ pub fn answer(case: &Json) -> Json {
     }
 }
 
-fn evaluate(program: &Program, _: &Json, env: &Map) -> Result<Value, String> {
-    program.eval(env, &Context::default()).map_err(|error| error.to_string())
+fn evaluate(program: &Program, case: &Json, env: &Map) -> Result<Value, String> {
+    program.eval(env, &Context { now: now(case), ..Context::default() }).map_err(|error| error.to_string())
+}
+
+/// The time at which the case is evaluated; a case that gives none does not depend on it.
+fn now(case: &Json) -> Time {
+    date(case.get("now").and_then(Json::as_str).unwrap_or("2025-01-01T00:00:00Z"))
 }
 
 /// All variables: those of the case, and the engine's unless the case is raw.
@@ -50,6 +56,8 @@ fn environment(case: &Json) -> Result<Map, String> {
     }
     let app = entries.iter().find(|(key, _)| *key == "app").map(|(_, app)| app.clone()).unwrap_or_default();
     let repository: Arc<dyn variables::Repository> = Arc::new(Canned::new(case.get("repo")));
+    let now = now(case);
+    entries.push((Str::from("time"), Value::Map(variables::time(move || now.clone()))));
     entries.push((Str::from("strings"), Value::Map(variables::strings())));
     entries.push((Str::from("repo"), Value::Map(variables::repo(&repository, &app))));
     Ok(Map::of_any(entries))
@@ -71,7 +79,9 @@ pub(super) fn value_of(json: &Json) -> Result<Value, String> {
     serde_json::from_value(json.clone()).map_err(|error| error.to_string())
 }
 
-fn describe(id: Json, value: &Value) -> Json {
+/// A value in every form that a case can ask for: as JSON, its Go type, and its `%v`.
+#[must_use]
+pub fn describe(id: Json, value: &Value) -> Json {
     let mut answer = json!({"id": id, "out": out(value, 0), "type": type_name(value)});
     if let Value::List(_) | Value::Map(_) | Value::Table(_) | Value::Bytes(_) = value {
         answer["types"] = types(value, 0);
@@ -104,6 +114,7 @@ fn out(value: &Value, depth: usize) -> Json {
         Value::Nil | Value::NilPointer(_) => Json::Null,
         Value::Bool(b) => json!(b),
         Value::Int(n) | Value::Int64(n) | Value::Duration(n) | Value::Month(n) | Value::Weekday(n) => json!(n),
+        Value::Time(time) => json!(time.format(RFC3339_NANO)),
         Value::Int32(n) => json!(n),
         Value::Uint8(n) => json!(n),
         Value::Uint64(n) => json!(n),

@@ -2,3 +2,4 @@
 
 mod canned;
 pub mod expr;
+pub mod trigger;

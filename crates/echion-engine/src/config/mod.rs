@@ -62,6 +62,11 @@ impl Config {
         keys::load(sources, kinds, environment, previous)
     }
 
+    /// A configuration of nothing but variables, for single cases.
+    pub(crate) fn of_variables(context: BTreeMap<String, String>, secrets: Value) -> Self {
+        Self { context, secrets, ..Self::default() }
+    }
+
     /// How many findings are errors.
     #[must_use]
     pub fn errors(&self) -> usize {

@@ -2,10 +2,14 @@
 
 mod address;
 mod repo;
+mod scene;
 mod strings;
+mod time;
 
 pub use repo::{AppDetail, CommitMetadata, FileParameter, Helm, Parameter, Repository, repo};
+pub use scene::Scene;
 pub use strings::strings;
+pub use time::time;
 
 use echion_value::{CallError, Value};
 

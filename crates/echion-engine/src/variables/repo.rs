@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use echion_value::time::Time;
 use echion_value::{CallError, Func, List, Map, Method, Object, ObjectType, Signature, Str, Type, Value};
 
 use super::address::{Address, query_escape};
@@ -30,7 +31,7 @@ pub struct CommitMetadata {
     /// Name and address.
     pub author: String,
     /// When it was made.
-    pub date: Value,
+    pub date: Time,
     /// Tags that point to it.
     pub tags: Vec<String>,
 }
@@ -200,7 +201,8 @@ fn records(of: &'static Type, items: Vec<Value>) -> Value {
 
 impl From<CommitMetadata> for Value {
     fn from(commit: CommitMetadata) -> Self {
-        let values = vec![commit.message.into(), commit.author.into(), commit.date, texts(commit.tags)];
+        let values =
+            vec![commit.message.into(), commit.author.into(), Value::Time(Arc::new(commit.date)), texts(commit.tags)];
         record(&COMMIT_METADATA, values)
     }
 }

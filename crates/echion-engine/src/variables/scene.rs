@@ -1,1 +1,101 @@
-//! Everything that conditions and templates may ask beside the configuration: the resource, the project, the clock, the repository.
+//! Everything that conditions and templates may ask beside the configuration: the clock, the repository, the helpers.
+
+use std::sync::Arc;
+
+use echion_expr::Context;
+use echion_model::Resource;
+use echion_value::time::Time;
+use echion_value::{Map, Str, Type, Value};
+
+use super::{Repository, repo, strings, time};
+use crate::config::Config;
+use crate::trigger::{Condition, Evaluation};
+
+/// One moment in which resources are looked at.
+#[derive(Clone)]
+pub struct Scene {
+    now: Time,
+    time: Value,
+    strings: Value,
+    repository: Arc<dyn Repository>,
+}
+
+impl Scene {
+    /// A scene at a time.
+    #[must_use]
+    pub fn new(now: Time, repository: Arc<dyn Repository>) -> Self {
+        let clock = now.clone();
+        Self { time: Value::Map(time(move || clock.clone())), strings: Value::Map(strings()), now, repository }
+    }
+
+    /// A scene at a time in milliseconds since 1970.
+    #[must_use]
+    pub fn at_millis(millis: i64, repository: Arc<dyn Repository>) -> Self {
+        let nanos = millis.rem_euclid(1000) * 1_000_000;
+        Self::new(Time::from_unix(millis.div_euclid(1000), nanos), repository)
+    }
+
+    /// The time in Unix seconds.
+    #[must_use]
+    pub fn now_seconds(&self) -> i64 {
+        self.now.unix()
+    }
+
+    /// The time in milliseconds since 1970.
+    #[must_use]
+    pub fn now_millis(&self) -> i64 {
+        self.now.unix_milli()
+    }
+
+    /// What a condition sees (contract 3.4).
+    #[must_use]
+    pub fn trigger_variables(&self, config: &Config, resource: &Resource, project: Option<&Value>) -> Map {
+        Map::of_any(self.variables(config, &resource.object, project, ""))
+    }
+
+    /// What a template sees for a service, but for the recipient.
+    #[must_use]
+    pub fn template_variables(
+        &self,
+        config: &Config,
+        resource: &Resource,
+        project: Option<&Value>,
+        service: &str,
+    ) -> Map {
+        let mut entries = self.variables(config, &resource.object, project, service);
+        entries.push(("serviceType".into(), Value::from(service)));
+        Map::of_any(entries)
+    }
+
+    /// The variables of a template with the recipient among them.
+    #[must_use]
+    pub fn with_recipient(&self, variables: &Map, recipient: &str) -> Map {
+        let mut entries = variables.entries().into_owned();
+        entries.push(("recipient".into(), Value::from(recipient)));
+        Map::of_any(entries)
+    }
+
+    /// Asks a condition.
+    #[must_use]
+    pub fn evaluate(&self, condition: &Condition, variables: &Map) -> Evaluation {
+        condition.evaluate(variables, &Context { now: self.now.clone(), ..Context::default() })
+    }
+
+    pub(crate) fn variables(
+        &self,
+        config: &Config,
+        app: &Value,
+        project: Option<&Value>,
+        service: &str,
+    ) -> Vec<(Str, Value)> {
+        vec![
+            ("app".into(), app.clone()),
+            ("appProject".into(), project.cloned().unwrap_or_else(|| Value::Map(Map::new(Type::Any, Vec::new())))),
+            ("context".into(), Value::Map(config.context(service))),
+            ("secrets".into(), config.secrets()),
+            ("time".into(), self.time.clone()),
+            ("strings".into(), self.strings.clone()),
+            ("repo".into(), Value::Map(repo(&self.repository, app))),
+        ]
+    }
+}

@@ -2,13 +2,15 @@
 
 use echion_expr::{Context, builtins, compile, show};
 use echion_value::Map;
+use echion_value::time::Time;
 
 #[test]
 fn examples_give_what_they_say() {
     for builtin in builtins::all() {
         let (source, want) = builtin.example;
         let program = compile(source).unwrap_or_else(|error| panic!("{}: {error}", builtin.name));
-        let value = program.eval(&Map::of_any(vec![]), &Context::default());
+        let context = Context { now: Time::from_unix(1_709_200_000, 0), ..Context::default() };
+        let value = program.eval(&Map::of_any(vec![]), &context);
         let value = value.unwrap_or_else(|error| panic!("{}: {error}", builtin.name));
         assert_eq!(show(&value).to_string(), want, "{}", builtin.name);
     }

@@ -27,7 +27,15 @@ impl Printer<'_> {
             }
             ('p', _) => self.pointer(value, 'p'),
             // `%w` is for another function; the simple types complain about it themselves.
-            ('w', Value::List(_) | Value::Map(_) | Value::Table(_) | Value::Object(_) | Value::Duration(_)) => {
+            (
+                'w',
+                Value::List(_)
+                | Value::Map(_)
+                | Value::Table(_)
+                | Value::Object(_)
+                | Value::Duration(_)
+                | Value::Time(_),
+            ) => {
                 self.bad_verb(value, verb);
             }
             _ => self.value(value, verb, 0),
@@ -65,6 +73,16 @@ impl Printer<'_> {
             && let Some(text) = stringer(value)
         {
             self.string(text.as_bytes(), verb);
+            return;
+        }
+        if let Value::Time(time) = value {
+            // Only times have a `GoString`. Their fields are not exported, so every other verb prints their text too.
+            let text = if self.flags.sharp_v { time.go_string() } else { time.string() };
+            if self.flags.sharp_v {
+                self.write(text.as_bytes());
+            } else {
+                self.string(text.as_bytes(), 's');
+            }
             return;
         }
         let known = match value {
@@ -133,6 +151,7 @@ impl Printer<'_> {
                 self.object(value, object.as_ref(), verb, depth);
                 true
             }
+            Value::Time(_) => true,
             Value::Func(_) | Value::NilPointer(_) => {
                 self.pointer(value, verb);
                 true
@@ -285,6 +304,7 @@ fn stringer(value: &Value) -> Option<String> {
         Value::Duration(nanoseconds) => Some(crate::time::format_duration(*nanoseconds)),
         Value::Month(month) => Some(crate::time::month_name(*month)),
         Value::Weekday(day) => Some(crate::time::weekday_name(*day)),
+        Value::Time(time) => Some(time.string()),
         Value::Object(object) => object.display(),
         _ => None,
     }

@@ -84,6 +84,14 @@ impl Zone {
         }
     }
 
+    /// Whether daylight saving time is in force at an instant.
+    pub fn is_dst_at(&self, unix: i64) -> bool {
+        match self {
+            Self::Named(zone) => zone.rules.to_offset_info(timestamp(unix)).dst().is_dst(),
+            _ => false,
+        }
+    }
+
     /// The abbreviation and the offset in seconds east of UTC at an instant.
     pub fn lookup(&self, unix: i64) -> (String, i64) {
         match self {

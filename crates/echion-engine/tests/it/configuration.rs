@@ -1,0 +1,94 @@
+//! What a configuration says about itself.
+
+use echion_model::Severity;
+
+use crate::{config, load, seed, sources};
+
+fn errors(config: &echion_engine::Config) -> Vec<String> {
+    config.findings.iter().filter(|f| f.severity == Severity::Error).map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_seed_has_nothing_wrong() {
+    let config = seed();
+    assert_eq!(config.findings, []);
+    assert_eq!((config.templates.len(), config.triggers.len(), config.services.len()), (3, 6, 1));
+}
+
+#[test]
+fn three_mistakes_break_three_keys() {
+    let config = config(&[
+        ("template.good", "message: fine\n"),
+        ("template.bad", "message: |\n  first\n  {{ .app.x\n"),
+        ("trigger.good", "- when: 'true'\n  send: [good]\n"),
+        ("trigger.bad", "- when: app.status.x ==\n  send: [good]\n"),
+        ("service.webhook.hook", "url: http://127.0.0.1:1/\n"),
+        ("service.dingtalc", "accessToken: x\n"),
+        ("subscriptions", "- recipients: [hook]\n  triggers: [good]\n"),
+    ]);
+    let found = errors(&config);
+    assert_eq!(found.len(), 3, "{found:#?}");
+    assert!(found.iter().any(|f| f.starts_with("template.bad.message:")), "{found:#?}");
+    assert!(found.iter().any(|f| f.starts_with("trigger.bad[0].when:1:")), "{found:#?}");
+    assert!(found.iter().any(|f| f.starts_with("service.dingtalc:1:1: service type `dingtalc`")), "{found:#?}");
+    assert!(config.findings.iter().any(|f| f.hint == "did you mean `dingtalk`?"), "{:#?}", config.findings);
+    assert!(config.triggers.contains_key("good") && config.templates.contains_key("good"));
+    assert!(config.services.contains_key("hook"));
+}
+
+#[test]
+fn a_broken_key_keeps_its_last_good_version() {
+    let good = [("template.a", "message: old\n"), ("trigger.a", "- when: 'true'\n  send: [a]\n")];
+    let first = load(&sources(&good), None);
+    let broken = [("template.a", "message: '{{'\n"), ("trigger.a", "when: 'true'\n")];
+    let second = load(&sources(&broken), Some(&first));
+    assert_eq!(errors(&second).len(), 2, "{:#?}", second.findings);
+    assert_eq!(second.templates["a"].message_source, "old");
+    assert_eq!(second.triggers["a"].conditions.len(), 1);
+    // A key that is gone is gone.
+    assert!(load(&sources(&[]), Some(&first)).templates.is_empty());
+}
+
+#[test]
+fn names_that_nothing_answers_to_are_found() {
+    let config = config(&[
+        ("template.a", "message: x\n"),
+        ("trigger.a", "- when: 'true'\n  send: [aa]\n"),
+        ("service.webhook.hook", "url: http://127.0.0.1:1/\n"),
+        ("subscriptions", "- recipients: [hok]\n  triggers: [on-a]\n"),
+    ]);
+    let found = errors(&config);
+    assert_eq!(
+        found,
+        [
+            "subscriptions[0].recipients:1:16: no service `hok` is configured",
+            "subscriptions[0].triggers:2:14: no trigger `on-a` is configured",
+            "trigger.a[0].send:2:10: no template `aa` is configured",
+        ]
+    );
+}
+
+#[test]
+fn keys_of_other_tools_are_left_alone_and_bad_arity_is_reported() {
+    let config = config(&[("unrelated", "]["), ("service.a.b.c", "{}"), ("context", "a: {b: 1}\n")]);
+    let found = errors(&config);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found[0].starts_with("context.a:1:4: expected a text, found a mapping"), "{found:#?}");
+}
+
+#[test]
+fn secrets_go_into_service_options_only_and_never_into_findings() {
+    let mut with = sources(&[
+        ("service.webhook.hook", "url: $address\nheaders: [{name: $name, value: Bearer $token}]\nnope: $token\n"),
+        ("service.webhook.bad", "url: ftp://$token\n"),
+        ("template.a", "message: $token\n"),
+    ]);
+    for (key, value) in [("address", "http://127.0.0.1:1/marked-token"), ("name", "X-A"), ("token", "marked-token")] {
+        with.secret.insert(key.to_owned(), value.as_bytes().to_vec());
+    }
+    let config = load(&with, None);
+    assert_eq!(config.templates["a"].message_source, "$token");
+    assert!(config.services.contains_key("hook") && !config.services.contains_key("bad"));
+    let printed = format!("{:?} {config:?} {with:?}", config.findings);
+    assert!(!printed.replace("message_source: \"$token\"", "").contains("marked-token"), "{printed}");
+}

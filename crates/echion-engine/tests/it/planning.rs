@@ -1,0 +1,184 @@
+//! Plans.
+
+use echion_engine::{Action, NOTIFIED};
+use echion_model::State;
+
+use crate::{Memory, app, config, seed, sent, with_status};
+
+const OUT_OF_SYNC: &str = "{sync: {status: OutOfSync, revision: r1}, health: {status: Healthy}}";
+
+fn operation(phase: &str, health: &str, revision: &str) -> String {
+    let finished = if phase == "Running" { "" } else { ", finishedAt: '2024-11-03T10:00:00Z'" };
+    format!(
+        "{{sync: {{status: Synced, revision: {revision}}}, health: {{status: {health}}}, \
+         reconciledAt: '2024-11-03T10:00:05Z', operationState: {{phase: {phase}{finished}}}}}"
+    )
+}
+
+#[test]
+fn the_seed_tells_of_a_deployment_what_the_peer_would() {
+    let (config, mut memory) = (seed(), Memory::default());
+    let mut step = |status: &str| sent(&memory.look(&config, &with_status(status)));
+    assert!(step(OUT_OF_SYNC).is_empty());
+    assert!(step(&operation("Running", "Progressing", "r1")).is_empty());
+    assert_eq!(step(&operation("Succeeded", "Progressing", "r1")), ["on-sync-succeeded dingtalk"]);
+    assert_eq!(step(&operation("Succeeded", "Healthy", "r1")), ["on-deployed dingtalk"]);
+    assert!(step(&operation("Succeeded", "Healthy", "r1")).is_empty());
+    // The same revision again: a new success, but not a new deployment.
+    assert!(step(&operation("Running", "Healthy", "r1")).is_empty());
+    assert_eq!(step(&operation("Succeeded", "Healthy", "r1")), ["on-sync-succeeded dingtalk"]);
+    assert_eq!(step(&operation("Succeeded", "Healthy", "r2")), ["on-deployed dingtalk"]);
+    assert_eq!(step(&operation("Failed", "Healthy", "r2")), ["on-sync-failed dingtalk"]);
+}
+
+#[test]
+fn the_seed_words_it_in_traditional_chinese() {
+    let plan = Memory::default().look(&seed(), &with_status(&operation("Failed", "Degraded", "r1")));
+    let section = &plan.intents[0].notification.sections["webhook"]["dingtalk"];
+    assert_eq!(section["method"], "POST");
+    let body: serde_json::Value = serde_json::from_str(section["body"].as_str().unwrap()).unwrap();
+    assert_eq!(body["markdown"]["title"], "ArgoCD應用發布失敗");
+    let text = body["markdown"]["text"].as_str().unwrap();
+    for part in ["應用程式名稱</font>: demo", "Failed", "Degraded", "/applications/demo?operation=true"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn an_operation_that_is_not_reconciled_yet_is_skipped() {
+    let status = "{operationState: {phase: Succeeded, finishedAt: '2024-11-03T10:00:05Z'}, reconciledAt: '2024-11-03T10:00:00Z'}";
+    let plan = Memory::default().look(&seed(), &with_status(status));
+    assert_eq!(plan.skipped.as_deref(), Some("sync status out of date"));
+    assert!(plan.steps.is_empty() && plan.change.is_empty());
+}
+
+#[test]
+fn the_peers_annotation_counts_until_the_ledger_knows_better() {
+    let config = config(&[
+        ("template.t", "message: x\n"),
+        ("trigger.on-x", "- when: app.status.live\n  send: [t]\n  oncePer: app.status.rev\n"),
+        ("service.webhook.hook", "url: http://127.0.0.1:1/\n"),
+        ("subscriptions", "- recipients: [hook]\n  triggers: [on-x]\n"),
+    ]);
+    let mut memory = Memory::default();
+    let first = memory.look(&config, &with_status("{live: true, rev: a}"));
+    let key = first.intents[0].state_key.clone();
+    assert!(key.starts_with("a:on-x:[0].") && key.ends_with(":hook:"), "{key}");
+    let annotation = serde_json::json!({ key.as_str(): 5, "other": 6 }).to_string();
+    let annotated = app(&format!(
+        "kind: Application\nmetadata: {{name: demo, annotations: {{{NOTIFIED}: {}}}}}\nstatus: {{live: true, rev: a}}\n",
+        serde_json::to_string(&annotation).unwrap()
+    ));
+    let mut imported = Memory::default();
+    assert!(sent(&imported.look(&config, &annotated)).is_empty());
+    assert_eq!(imported.keys(), [key.as_str(), "other"]);
+    // Once known to the ledger, the annotation is not asked again.
+    let mut known = Memory(Some(State::new()));
+    assert_eq!(sent(&known.look(&config, &annotated)), ["on-x hook"]);
+}
+
+#[test]
+fn an_error_changes_nothing() {
+    let config = config(&[
+        ("template.t", "message: x\n"),
+        ("template.broken", "message: '{{ .app.status.text.x.y }}'\n"),
+        ("trigger.on-x", "- when: app.status.a.b == 1\n  send: [t]\n"),
+        ("trigger.on-once", "- when: app.status.live\n  send: [t]\n  oncePer: app.status.a.b\n"),
+        ("trigger.on-render", "- when: app.status.live\n  send: [broken]\n"),
+        ("service.webhook.hook", "url: http://127.0.0.1:1/\n"),
+        ("subscriptions", "- recipients: [hook]\n  triggers: [on-x, on-once, on-render]\n"),
+    ]);
+    let mut memory = Memory::default();
+    assert_eq!(sent(&memory.look(&config, &with_status("{a: {b: 1}}"))), ["on-x hook"]);
+    let before = memory.0.clone();
+    let plan = memory.look(&config, &with_status("{live: true, a: text, text: t}"));
+    let failed: Vec<_> =
+        plan.steps.iter().filter(|s| matches!(s.action, Action::Failed(_))).map(|s| s.trigger.as_str()).collect();
+    assert_eq!(failed, ["on-once", "on-render", "on-x"]);
+    assert!(plan.intents.is_empty());
+    assert_eq!(memory.0, before);
+}
+
+#[test]
+fn annotations_of_all_forms() {
+    let config = config(&[
+        ("defaultTriggers", "[on-default]\n"),
+        ("defaultTriggers.second", "[on-second]\n"),
+        ("subscriptions", "- recipients: ['hook:a:b']\n  selector: team=x\n"),
+    ]);
+    let prefix = "notifications.argoproj.io";
+    let resource = app(&format!(
+        "kind: Application\nmetadata:\n  name: demo\n  labels: {{team: x}}\n  annotations:\n    \
+         {prefix}/subscribe.on-x.first: ' a ; ;b'\n    \
+         {prefix}/subscribe.second: ''\n    \
+         {prefix}/subscribe..third: c\n    \
+         {prefix}/subscribe.on-x.none: ' ; '\n    \
+         {prefix}/subscriptions.extra: |\n      - trigger: [on-y]\n        destinations:\n        - {{service: s, recipients: [r1, 'r2;r3']}}\n    \
+         {prefix}/subscriptions.bad: '['\n    \
+         unrelated: x\n"
+    ));
+    let project = app("kind: AppProject\nmetadata:\n  name: p\n  annotations:\n    \
+         on-z.recipients.argocd-notifications.argoproj.io: 'svc:r, second:q'\n");
+    let plan = Memory::default().look_with(&config, &resource, Some(&project.object));
+    let steps: Vec<String> = plan.steps.iter().map(|s| format!("{} {}", s.trigger, s.destination)).collect();
+    assert_eq!(
+        steps,
+        [
+            "on-default hook:a",
+            "on-default third:c",
+            "on-second second",
+            "on-second second:q",
+            "on-x first:a",
+            "on-x first:b",
+            "on-y s:r1",
+            "on-y s:r2;r3",
+            "on-z svc:r",
+        ]
+    );
+    assert_eq!(plan.notes.len(), 1, "{:?}", plan.notes);
+}
+
+#[test]
+fn only_the_needed_section_is_rendered() {
+    let config = config(&[
+        (
+            "template.t",
+            "message: hi\ndingtalk:\n  text: {content: '{{ fail \"no\" }}'}\nwebhook:\n  other: {body: '{{ fail \"no\" }}'}\n  hook: {body: fine}\n",
+        ),
+        ("trigger.on-x", "- when: 'true'\n  send: [t]\n"),
+        ("service.webhook.hook", "url: http://127.0.0.1:1/\n"),
+        ("subscriptions", "- recipients: [hook]\n  triggers: [on-x]\n"),
+    ]);
+    let plan = Memory::default().look(&config, &with_status("{}"));
+    assert_eq!(sent(&plan), ["on-x hook"]);
+    assert_eq!(plan.intents[0].notification.sections["webhook"]["hook"]["body"], "fine");
+}
+
+#[test]
+fn later_templates_win_as_the_contract_says() {
+    let config = config(&[
+        ("template.a", "message: x\nwebhook: {hook: {method: PUT, path: /p, body: a}}\n"),
+        ("template.b", "message: ''\nwebhook: {hook: {body: b}}\n"),
+        ("trigger.on-x", "- when: 'true'\n  send: [a, b]\n"),
+        ("service.webhook.hook", "url: http://127.0.0.1:1/\n"),
+        ("subscriptions", "- recipients: [hook]\n  triggers: [on-x]\n"),
+    ]);
+    let plan = Memory::default().look(&config, &with_status("{}"));
+    let notification = &plan.intents[0].notification;
+    assert_eq!(notification.message, "x");
+    let entry = &notification.sections["webhook"]["hook"];
+    assert_eq!((entry["method"].as_str(), entry["body"].as_str()), (Some(""), Some("b")));
+}
+
+#[test]
+fn a_condition_without_once_per_counts_again_after_it_was_false() {
+    let config = config(&[
+        ("template.t", "message: x\n"),
+        ("trigger.on-x", "- when: app.status.live == true\n  send: [t]\n"),
+        ("service.webhook.hook", "url: http://127.0.0.1:1/\n"),
+        ("subscriptions", "- recipients: [hook]\n  triggers: [on-x]\n"),
+    ]);
+    let mut memory = Memory::default();
+    let mut step = |status: &str| memory.look(&config, &with_status(status)).intents.len();
+    assert_eq!([step("{live: true}"), step("{live: true}"), step("{live: false}"), step("{live: true}")], [1, 0, 0, 1]);
+}

@@ -1,0 +1,211 @@
+//! What the robots of DingTalk, Feishu and WeCom answer, and how requests to them are signed. They say no with HTTP 200, so the body is
+//! what counts; an answer that is not understood is a failure.
+
+mod dingtalk;
+mod feishu;
+mod wecom;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use echion_model::{Receipt, SendError};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use url::Url;
+
+use crate::answer;
+use crate::http::Answer;
+
+pub(crate) use dingtalk::{BODY_LIMIT, BUDGET};
+
+/// A chat robot that is recognised by the shape of its address, whatever the host: gateways rewrite hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Robot {
+    DingTalk,
+    Feishu,
+    WeCom,
+}
+
+impl Robot {
+    pub(crate) fn of(url: &Url) -> Option<Self> {
+        let path = url.path();
+        let has = |name: &str| url.query_pairs().any(|(key, _)| key == name);
+        if path.ends_with("/robot/send") && has("access_token") {
+            Some(Robot::DingTalk)
+        } else if path.contains("/open-apis/bot/v2/hook/") {
+            Some(Robot::Feishu)
+        } else if path.ends_with("/cgi-bin/webhook/send") && has("key") {
+            Some(Robot::WeCom)
+        } else {
+            None
+        }
+    }
+
+    /// The vendor's documented rate.
+    pub(crate) fn budget(self) -> echion_model::Budget {
+        match self {
+            Robot::DingTalk => dingtalk::BUDGET,
+            Robot::Feishu => feishu::BUDGET,
+            Robot::WeCom => wecom::BUDGET,
+        }
+    }
+
+    /// Judges an answer. `now` is our clock in milliseconds, to tell a wrong clock from a wrong signature; `quote` redacts.
+    pub(crate) fn judge(self, answer: &Answer, now: i64, quote: impl Fn(&str) -> String) -> Result<Receipt, SendError> {
+        if !(200..300).contains(&answer.status) {
+            return answer::by_status(answer, quote);
+        }
+        let (code_field, text_field) = match self {
+            Robot::DingTalk | Robot::WeCom => ("errcode", "errmsg"),
+            Robot::Feishu => ("code", "msg"),
+        };
+        let body: Option<serde_json::Value> = serde_json::from_str(&answer.body).ok();
+        let code = body.as_ref().and_then(|b| b.get(code_field).or_else(|| b.get("StatusCode"))).and_then(number);
+        let Some(code) = code else {
+            let said = quote(&answer::excerpt(&answer.body));
+            return Err(SendError::retryable(format!(
+                "the answer is not one of a robot: HTTP {}: {said}",
+                answer.status
+            )));
+        };
+        let text =
+            body.as_ref().and_then(|b| b.get(text_field)).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let text = quote(&answer::excerpt(text));
+        if code == 0 {
+            return Ok(Receipt { answer: format!("HTTP {} {code_field} 0", answer.status) });
+        }
+        let refusal =
+            Refusal { code, reason: format!("{code_field} {code}: {text}"), text, skew: answer.date.map(|d| now - d) };
+        Err(match self {
+            Robot::DingTalk => dingtalk::explain(refusal),
+            Robot::Feishu => feishu::explain(refusal),
+            Robot::WeCom => wecom::explain(refusal),
+        })
+    }
+}
+
+/// A robot's no.
+pub(crate) struct Refusal {
+    pub(crate) code: i64,
+    pub(crate) text: String,
+    pub(crate) reason: String,
+    /// How far our clock is ahead of the vendor's, in milliseconds.
+    pub(crate) skew: Option<i64>,
+}
+
+impl Refusal {
+    /// What to do when a signature was not accepted: the clock first, since a wrong clock looks like a wrong secret.
+    fn signature_fix(&self, secret: &str) -> String {
+        match self.skew.filter(|skew| skew.abs() > 60_000) {
+            Some(skew) => {
+                let side = if skew > 0 { "ahead" } else { "behind" };
+                format!("set this machine's clock: it is {} minutes {side} of the vendor's", skew.abs() / 60_000)
+            }
+            None => secret.to_owned(),
+        }
+    }
+}
+
+fn number(value: &serde_json::Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+}
+
+/// HMAC-SHA256 in base64.
+fn hmac(key: &[u8], message: &[u8]) -> String {
+    // HMAC takes keys of any length, so the error cannot happen; an empty signature would be refused by the vendor.
+    Hmac::<Sha256>::new_from_slice(key).map_or_else(
+        |_| String::new(),
+        |mut mac| {
+            mac.update(message);
+            STANDARD.encode(mac.finalize().into_bytes())
+        },
+    )
+}
+
+/// DingTalk's signature for a time in milliseconds: the secret is the key, time and secret are the message.
+pub(crate) fn sign_dingtalk(secret: &str, millis: i64) -> String {
+    hmac(secret.as_bytes(), format!("{millis}\n{secret}").as_bytes())
+}
+
+/// Feishu's signature for a time in seconds: time and secret are the key, the message is empty.
+pub(crate) fn sign_feishu(secret: &str, seconds: i64) -> String {
+    hmac(format!("{seconds}\n{secret}").as_bytes(), b"")
+}
+
+#[cfg(test)]
+mod tests {
+    use echion_model::SendErrorKind;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn judge(robot: Robot, body: &str) -> Result<Receipt, SendError> {
+        let answer = Answer { status: 200, retry_after: None, date: None, body: body.to_owned() };
+        robot.judge(&answer, 0, str::to_owned)
+    }
+
+    #[test]
+    fn robots_are_known_by_the_shape_of_their_address() {
+        for (url, want) in [
+            ("https://oapi.dingtalk.com/robot/send?access_token=x", Some(Robot::DingTalk)),
+            ("http://127.0.0.1:1/gw/robot/send?access_token=x", Some(Robot::DingTalk)),
+            ("https://open.feishu.cn/open-apis/bot/v2/hook/x", Some(Robot::Feishu)),
+            ("https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=x", Some(Robot::WeCom)),
+            ("https://example.com/robot/send", None),
+            ("https://example.com/hook", None),
+        ] {
+            assert_eq!(Robot::of(&Url::parse(url).unwrap()), want, "{url}");
+        }
+    }
+
+    /// Computed with Python's `hmac` and with `openssl dgst -hmac`.
+    #[test]
+    fn signatures_match_other_implementations() {
+        assert_eq!(sign_dingtalk("SECabc", 1_700_000_000_000), "jcUpW0QmtKduN03n4JqQ0PBosVjqnM8gU7fIIvsDmCM=");
+        assert_eq!(sign_feishu("SECabc", 1_700_000_000), "XprR1de+0SSBnwWyU/4k6x2TL+Q2SJlM5NNEdAv7MWg=");
+    }
+
+    #[test]
+    fn the_four_causes_of_310000_are_told_apart() {
+        for (text, want) in [
+            ("keywords not in content", "keyword"),
+            ("sign not match", "secret"),
+            ("invalid timestamp", "clock"),
+            ("ip 1.2.3.4 not in whitelist", "1.2.3.4"),
+        ] {
+            let body = format!(r#"{{"errcode":310000,"errmsg":"{text}, more at..."}}"#);
+            let error = judge(Robot::DingTalk, &body).unwrap_err();
+            assert_eq!(error.kind, SendErrorKind::Permanent);
+            assert!(error.fix.contains(want), "{text}: {}", error.fix);
+        }
+    }
+
+    #[test]
+    fn a_wrong_clock_is_named_when_the_answer_has_a_date() {
+        let body = r#"{"errcode":310000,"errmsg":"sign not match"}"#.to_owned();
+        let answer = Answer { status: 200, retry_after: None, date: Some(0), body };
+        let error = Robot::DingTalk.judge(&answer, 74 * 60_000, str::to_owned).unwrap_err();
+        assert!(error.fix.contains("74 minutes ahead"), "{}", error.fix);
+    }
+
+    #[test]
+    fn pauses_retries_and_refusals() {
+        let pause = |seconds| SendErrorKind::RateLimited { retry_after: Duration::from_secs(seconds) };
+        let retry = SendErrorKind::Retryable { retry_after: None };
+        for (robot, body, want) in [
+            (Robot::DingTalk, r#"{"errcode":130101,"errmsg":"send too fast"}"#, pause(600)),
+            (Robot::DingTalk, r#"{"errcode":410100,"errmsg":"send too fast"}"#, pause(600)),
+            (Robot::DingTalk, r#"{"errcode":-1,"errmsg":"system busy"}"#, retry),
+            (Robot::DingTalk, r#"{"errcode":300005,"errmsg":"token is not exist"}"#, SendErrorKind::Permanent),
+            (Robot::DingTalk, r#"{"errcode":424242,"errmsg":"?"}"#, SendErrorKind::Permanent),
+            (Robot::DingTalk, "<html>", retry),
+            (Robot::Feishu, r#"{"code":11232,"msg":"frequency limited"}"#, pause(60)),
+            (Robot::Feishu, r#"{"code":19021,"msg":"sign match fail"}"#, SendErrorKind::Permanent),
+            (Robot::WeCom, r#"{"errcode":45009,"errmsg":"api freq out of limit"}"#, pause(60)),
+            (Robot::WeCom, r#"{"errcode":93000,"errmsg":"invalid webhook url"}"#, SendErrorKind::Permanent),
+        ] {
+            assert_eq!(judge(robot, body).unwrap_err().kind, want, "{body}");
+        }
+        assert!(judge(Robot::Feishu, r#"{"StatusCode":0,"StatusMessage":"success"}"#).is_ok());
+        assert!(judge(Robot::DingTalk, r#"{"errcode":0,"errmsg":"ok"}"#).is_ok());
+    }
+}

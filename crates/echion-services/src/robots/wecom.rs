@@ -1,0 +1,22 @@
+//! WeCom's codes.
+
+use std::time::Duration;
+
+use echion_model::{Budget, SendError};
+
+use super::Refusal;
+
+/// 20 messages a minute and robot.
+pub(super) const BUDGET: Budget = Budget { count: 20, window: Duration::from_secs(60) };
+
+pub(super) fn explain(refusal: Refusal) -> SendError {
+    let fix = match refusal.code {
+        45009 => return SendError::rate_limited(refusal.reason, Duration::from_secs(60)),
+        -1 => return SendError::retryable(refusal.reason),
+        93000 => "the key is unknown: copy the robot's webhook address again",
+        40058 => "a field is missing or too long: text takes 2048 bytes, markdown 4096",
+        40008 => "check `msgtype`: text, markdown, markdown_v2, image, news, file, voice or template_card",
+        _ => "look the code up in WeCom's documentation, mend the cause, then re-deliver",
+    };
+    SendError::permanent(refusal.reason, fix)
+}

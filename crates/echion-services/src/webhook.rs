@@ -1,0 +1,474 @@
+//! Sends any HTTP request (contract 5.21).
+//!
+//! *Recipient* is not used, but it is part of the state key. The body is sent byte for byte as the template gave it. When the
+//! address is that of a chat robot, the robot's answer is read: DingTalk, Feishu and WeCom refuse with HTTP 200.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use echion_model::yaml::{Kind, Node};
+use echion_model::{
+    Channel, Environment, Limits, Message, OptionsError, Receipt, RenderContext, RenderError, Retry, Secret, Section,
+    SectionError, SectionKind, SendError, Service, ServiceKind, Text, TextCompiler,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::answer;
+use crate::http::{Address, Client, Request, Transport};
+use crate::robots::{self, Robot};
+
+/// The type.
+pub(crate) static KIND: ServiceKind = ServiceKind {
+    name: "webhook",
+    aliases: &[],
+    summary: "Sends any HTTP request, to chat robots among others.",
+    recipient: "not used",
+    limits: Limits { body: None, budget: None },
+    example: "url: https://example.com/hook\nheaders:\n- name: Authorization\n  value: Bearer $token\n",
+    open,
+    section: Some(SectionKind { key: "webhook", compile, merge }),
+};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Options {
+    /// Where requests go; the template's `path` is appended.
+    url: Secret,
+    /// Headers of every request; of equal names the last one wins.
+    headers: Vec<Header>,
+    /// Sets `Authorization`, over a header of that name.
+    basic_auth: Option<BasicAuth>,
+    /// Wait after the first failure: a duration such as `2s`, or whole nanoseconds.
+    retry_wait_min: Option<Wait>,
+    /// Longest wait between attempts.
+    retry_wait_max: Option<Wait>,
+    /// -1 parks at the first failure; every other number leaves the end of retries to their age.
+    retry_max: i64,
+    /// Signs requests for a chat robot.
+    sign: Option<Sign>,
+    insecure_skip_verify: bool,
+    max_idle_conns: i64,
+    max_idle_conns_per_host: i64,
+    max_conns_per_host: i64,
+    idle_conn_timeout: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Header {
+    name: String,
+    value: Secret,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct BasicAuth {
+    username: String,
+    password: Secret,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Sign {
+    scheme: Scheme,
+    secret: Secret,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Scheme {
+    DingTalk,
+    Feishu,
+}
+
+/// A duration: whole nanoseconds as in the peer, or a text such as `1m30s`.
+#[derive(Clone, Copy, Debug)]
+struct Wait(Duration);
+
+impl<'de> Deserialize<'de> for Wait {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let nanos = text.parse::<i64>().or_else(|_| echion_value::time::parse_duration(&text));
+        let nanos = nanos.map_err(|_| serde::de::Error::custom(format!("`{text}` is not a duration such as `2s`")))?;
+        Ok(Self(Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))))
+    }
+}
+
+#[derive(Debug)]
+struct Webhook {
+    name: String,
+    url: Address,
+    headers: Vec<(String, Secret)>,
+    sign: Option<Sign>,
+    robot: Option<Robot>,
+    retry: Retry,
+    never_retry: bool,
+    client: Client,
+    unknown: Vec<(String, (u32, u32))>,
+}
+
+fn open(name: &str, options: &Node, environment: &Environment) -> Result<Arc<dyn Service>, OptionsError> {
+    let decoded = options.decode::<Options>().map_err(|error| OptionsError {
+        message: error.to_string(),
+        at: error.at,
+        hint: "see the options of `webhook` in docs/services/webhook.md".to_owned(),
+    })?;
+    let options_at = |key: &str| options.get(key).map_or(options.at(), Node::at);
+    let options = decoded.value;
+    let url = Address::parse(options.url.expose()).map_err(|message| OptionsError {
+        message: format!("`url` {message}"),
+        at: options_at("url"),
+        hint: "write the whole address, such as `url: https://example.com/hook`".to_owned(),
+    })?;
+    let transport = Transport {
+        insecure_skip_verify: options.insecure_skip_verify,
+        max_idle_conns: options.max_idle_conns,
+        max_idle_conns_per_host: options.max_idle_conns_per_host,
+        max_conns_per_host: options.max_conns_per_host,
+        idle_conn_timeout: options.idle_conn_timeout,
+    };
+    let client = Client::open(&transport, url.host(), environment)?;
+    let mut headers: Vec<(String, Secret)> = options.headers.into_iter().map(|h| (h.name, h.value)).collect();
+    if let Some(auth) = options.basic_auth {
+        let token = STANDARD.encode(format!("{}:{}", auth.username, auth.password.expose()));
+        headers.push(("Authorization".to_owned(), Secret::new(format!("Basic {token}"))));
+    }
+    let default = Retry::default();
+    let min = options.retry_wait_min.map_or(default.min, |w| w.0.max(Duration::from_millis(10)));
+    let retry = Retry { min, max: options.retry_wait_max.map_or(default.max, |w| w.0).max(min), ..default };
+    let robot = Robot::of(url.url());
+    Ok(Arc::new(Webhook {
+        name: name.to_owned(),
+        url,
+        headers,
+        sign: options.sign,
+        robot,
+        retry,
+        never_retry: options.retry_max < 0,
+        client,
+        unknown: decoded.unknown,
+    }))
+}
+
+impl Webhook {
+    fn request(&self, message: Message<'_>) -> Result<Request, SendError> {
+        let mut entries: BTreeMap<String, Entry> = message.notification.section("webhook").unwrap_or_default();
+        let entry = entries.remove(&self.name);
+        let (method, path, body) = match entry {
+            None => ("GET".to_owned(), String::new(), message.notification.message.clone().into_bytes()),
+            Some(entry) => {
+                let method = if entry.method.is_empty() { "GET".to_owned() } else { entry.method };
+                (method, entry.path, entry.body.into_bytes())
+            }
+        };
+        let mut url = self.url.clone();
+        if !path.is_empty() {
+            let joined = format!("{}/{}", self.url.url().as_str().trim_end_matches('/'), path.trim_start_matches('/'));
+            url = Address::parse(&joined).map_err(|e| {
+                SendError::permanent(format!("the address with its path {e}"), "correct `path` in the template")
+            })?;
+        }
+        let mut headers = self.headers.clone();
+        // Receivers that know the header can drop a repeated attempt; the others ignore it.
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("idempotency-key")) {
+            headers.push(("Idempotency-Key".to_owned(), Secret::new(message.id.0.clone())));
+        }
+        let mut request = Request { method, url, headers, body };
+        if let Some(sign) = &self.sign {
+            sign_request(&mut request, sign, message.now)?;
+        }
+        Ok(request)
+    }
+
+    /// A text from outside without anything that this service keeps secret.
+    fn quote(&self, text: &str) -> String {
+        let text = self.url.redact(text);
+        let text = self.headers.iter().fold(text, |text, (_, value)| value.redact(&text));
+        self.sign.iter().fold(text, |text, sign| sign.secret.redact(&text))
+    }
+}
+
+fn sign_request(request: &mut Request, sign: &Sign, now: i64) -> Result<(), SendError> {
+    let secret = sign.secret.expose();
+    match sign.scheme {
+        Scheme::DingTalk => {
+            let signature = robots::sign_dingtalk(secret, now);
+            request.url = request.url.with_query(&[("timestamp", &now.to_string()), ("sign", &signature)]);
+        }
+        Scheme::Feishu => {
+            // Feishu wants the signature in the body. It goes right behind the brace, and the user's bytes stay as they are.
+            let seconds = now / 1000;
+            let text = String::from_utf8_lossy(&request.body).into_owned();
+            let Some((before, rest)) = text.split_once('{').filter(|(before, _)| before.trim().is_empty()) else {
+                let fix = "the body of a signed Feishu message must be a JSON object";
+                return Err(SendError::permanent("the body is not a JSON object, so it cannot be signed", fix));
+            };
+            let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
+            let signature = robots::sign_feishu(secret, seconds);
+            request.body =
+                format!(r#"{before}{{"timestamp":"{seconds}","sign":"{signature}"{comma}{rest}"#).into_bytes();
+        }
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Service for Webhook {
+    async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
+        let request = self.request(message)?;
+        let result = match self.client.send(request).await {
+            Ok(answer) => match self.robot {
+                Some(robot) => robot.judge(&answer, message.now, |text| self.quote(text)),
+                None => answer::by_status(&answer, |text| self.quote(text)),
+            },
+            Err(error) => Err(error),
+        };
+        result.map_err(|error| match error.kind {
+            echion_model::SendErrorKind::Retryable { .. } if self.never_retry => SendError::permanent(
+                error.reason,
+                "`retryMax: -1` forbids another attempt: re-deliver it, or remove the option",
+            ),
+            _ => error,
+        })
+    }
+
+    fn channel(&self, _: &str) -> Channel {
+        let concurrency = if self.robot.is_some() { 1 } else { 8 };
+        Channel { name: self.name.clone(), budget: self.robot.map(Robot::budget), concurrency, retry: self.retry }
+    }
+
+    fn unknown_options(&self) -> Vec<(String, (u32, u32))> {
+        self.unknown.clone()
+    }
+}
+
+/// One instance's part of the section, rendered.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+struct Entry {
+    method: String,
+    path: String,
+    body: Body,
+}
+
+/// A body as it goes into the ledger: a text, or base64 where a template cut a character in half.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(untagged)]
+enum Body {
+    Text(String),
+    Bytes { base64: String },
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Body::Text(String::new())
+    }
+}
+
+impl Body {
+    fn new(bytes: &[u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Body::Text(text.to_owned()),
+            Err(_) => Body::Bytes { base64: STANDARD.encode(bytes) },
+        }
+    }
+
+    fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Body::Text(text) => text.into_bytes(),
+            Body::Bytes { base64 } => STANDARD.decode(base64).unwrap_or_default(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Compiled {
+    method: String,
+    path: Box<dyn Text>,
+    body: Box<dyn Text>,
+}
+
+/// Entries by service name.
+#[derive(Debug)]
+struct WebhookSection(BTreeMap<String, Compiled>);
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Source {
+    method: String,
+    path: String,
+    body: String,
+}
+
+fn compile(section: &Node, compiler: &dyn TextCompiler) -> Result<Box<dyn Section>, Vec<SectionError>> {
+    let at_node = |path: String, at, message: String| SectionError { path, at, message, source: String::new() };
+    if !matches!(section.kind, Kind::Map(_)) {
+        let message = format!("expected a mapping of service names, found {}", section.describe());
+        return Err(vec![at_node("webhook".to_owned(), section.at(), message)]);
+    }
+    let mut errors = Vec::new();
+    let mut entries = BTreeMap::new();
+    for (key, node) in section.entries() {
+        let name = key.text().unwrap_or_default();
+        let source = match node.decode::<Source>() {
+            Ok(decoded) => decoded.value,
+            Err(error) => {
+                errors.push(at_node(format!("webhook.{name}.{}", error.key), error.at, error.message));
+                continue;
+            }
+        };
+        let mut text = |field: &str, text: &str| {
+            compiler
+                .compile(text)
+                .map_err(|(message, at)| {
+                    let path = format!("webhook.{name}.{field}");
+                    errors.push(SectionError { path, at, message, source: text.to_owned() });
+                })
+                .ok()
+        };
+        if let (Some(path), Some(body)) = (text("path", &source.path), text("body", &source.body)) {
+            entries.insert(name.to_owned(), Compiled { method: source.method, path, body });
+        }
+    }
+    if errors.is_empty() { Ok(Box::new(WebhookSection(entries))) } else { Err(errors) }
+}
+
+impl Section for WebhookSection {
+    fn render(&self, service: &str, context: &RenderContext<'_>) -> Result<Option<serde_json::Value>, RenderError> {
+        let Some(entry) = self.0.get(service) else { return Ok(None) };
+        let within = |field: &str| format!("{service}.{field}");
+        let path = entry.path.render(context).map_err(|e| e.within(&within("path")))?;
+        let body = entry.body.render(context).map_err(|e| e.within(&within("body")))?;
+        let rendered =
+            Entry { method: entry.method.clone(), path: path.to_text().into_owned(), body: Body::new(body.as_bytes()) };
+        Ok(serde_json::to_value(BTreeMap::from([(service, rendered)])).ok())
+    }
+
+    fn render_all(&self, context: &RenderContext<'_>) -> Result<serde_json::Value, RenderError> {
+        let mut all = serde_json::json!({});
+        for service in self.0.keys() {
+            if let Some(entry) = self.render(service, context)? {
+                merge(&mut all, entry);
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// The entry of a service is replaced whole (contract 4.3).
+fn merge(earlier: &mut serde_json::Value, later: serde_json::Value) {
+    if let (Some(earlier), serde_json::Value::Object(later)) = (earlier.as_object_mut(), later) {
+        earlier.extend(later);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use echion_model::{DeliveryId, Notification, yaml};
+
+    use super::*;
+
+    fn service(options: &str) -> Result<Arc<dyn Service>, OptionsError> {
+        open("hook", &yaml::parse(options).unwrap(), &Environment::default())
+    }
+
+    fn webhook(url: &str, sign: Option<Sign>) -> Webhook {
+        let url = Address::parse(url).unwrap();
+        let client = Client::open(&Transport::default(), "", &Environment::default()).unwrap();
+        let robot = Robot::of(url.url());
+        Webhook {
+            name: "hook".into(),
+            url,
+            headers: Vec::new(),
+            sign,
+            robot,
+            retry: Retry::default(),
+            never_retry: false,
+            client,
+            unknown: Vec::new(),
+        }
+    }
+
+    fn request(webhook: &Webhook, section: Option<serde_json::Value>) -> Request {
+        let mut notification = Notification { message: "text".into(), ..Notification::default() };
+        if let Some(section) = section {
+            notification.sections.insert("webhook".into(), serde_json::json!({ "hook": section }));
+        }
+        let id = DeliveryId("id-1".into());
+        webhook
+            .request(Message { notification: &notification, recipient: "", id: &id, now: 1_700_000_000_000 })
+            .unwrap()
+    }
+
+    #[test]
+    fn without_an_entry_it_is_a_get_with_the_message() {
+        let request = request(&webhook("http://h.test/a", None), None);
+        assert_eq!((request.method.as_str(), request.body.as_slice()), ("GET", b"text".as_slice()));
+    }
+
+    #[test]
+    fn the_path_is_appended_with_one_slash_even_behind_a_query() {
+        for (url, path, want) in [
+            ("http://h.test/a/", "/b", "http://h.test/a/b"),
+            ("http://h.test/a", "b", "http://h.test/a/b"),
+            ("http://h.test/a?x=1", "b", "http://h.test/a?x=1/b"),
+        ] {
+            let entry = serde_json::json!({ "method": "PUT", "path": path, "body": "" });
+            let request = request(&webhook(url, None), Some(entry));
+            assert_eq!(request.url.url().as_str(), want);
+            assert!(request.body.is_empty());
+        }
+    }
+
+    #[test]
+    fn signing_touches_only_what_the_vendor_wants() {
+        let secret = Secret::new("SECabc");
+        let body = "{ \"msgtype\": \"text\" }\n";
+        let entry = serde_json::json!({ "method": "POST", "body": body });
+        let sign = Sign { scheme: Scheme::DingTalk, secret: secret.clone() };
+        let sent = request(&webhook("http://h.test/robot/send?access_token=t", Some(sign)), Some(entry.clone()));
+        assert_eq!(sent.body, body.as_bytes());
+        let query: BTreeMap<_, _> = sent.url.url().query_pairs().into_owned().collect();
+        assert_eq!(query["timestamp"], "1700000000000");
+        assert_eq!(query["sign"], robots::sign_dingtalk("SECabc", 1_700_000_000_000));
+        let sign = Sign { scheme: Scheme::Feishu, secret };
+        let sent = request(&webhook("http://h.test/open-apis/bot/v2/hook/t", Some(sign)), Some(entry));
+        let json: serde_json::Value = serde_json::from_slice(&sent.body).unwrap();
+        assert_eq!(json["timestamp"], "1700000000");
+        assert_eq!(json["msgtype"], "text");
+    }
+
+    #[test]
+    fn a_body_that_is_not_utf_8_survives_the_ledger() {
+        let stored = serde_json::to_string(&Body::new(b"\xe4\xbd")).unwrap();
+        assert_eq!(serde_json::from_str::<Body>(&stored).unwrap().into_bytes(), b"\xe4\xbd");
+    }
+
+    #[test]
+    fn durations_are_texts_or_nanoseconds() {
+        assert!(service("url: http://h.test\nretryWaitMin: 2s\nretryWaitMax: 5000000000\n").is_ok());
+        let error = service("url: http://h.test\nretryWaitMin: soon\n").unwrap_err();
+        assert!(error.message.contains("`retryWaitMin`") && error.at == (2, 15), "{error:?}");
+    }
+
+    #[test]
+    fn a_bad_address_is_reported_without_repeating_it() {
+        let error = service("url: oapi.dingtalk.com/robot/send?access_token=t0ps3cr3t").unwrap_err();
+        assert!(error.message.contains("`url`") && !format!("{error:?}").contains("t0ps3cr3t"), "{error:?}");
+    }
+
+    #[test]
+    fn nothing_secret_is_printed() {
+        let sign = Sign { scheme: Scheme::DingTalk, secret: Secret::new("SECmarked") };
+        let mut webhook = webhook("http://h.test/robot/send?access_token=t0ps3cr3t", Some(sign));
+        webhook.headers.push(("Authorization".into(), Secret::new("Bearer marked-header")));
+        let request = request(&webhook, None);
+        let printed = format!("{webhook:?} {request:?} {}", webhook.quote("SECmarked t0ps3cr3t Bearer marked-header"));
+        for secret in ["SECmarked", "t0ps3cr3t", "marked-header"] {
+            assert!(!printed.contains(secret), "{printed}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Where resources come from.
+
+mod folder;
+
+pub use folder::{Folder, Observed, Problem, watch};

@@ -1,0 +1,290 @@
+//! Arguments and their help.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
+
+/// GitOps notifications that are never lost.
+///
+/// Echion watches Argo CD Applications, decides with triggers when something is worth telling, words it with templates, and
+/// delivers it to whoever subscribed. It reads the configuration of Argo CD Notifications unchanged.
+#[derive(Parser, Debug)]
+#[command(name = "echion", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = "Start with `echion demo`: it needs no configuration and sends nothing out of this machine.")]
+pub(crate) struct Args {
+    /// When to use colours; NO_COLOR is respected.
+    #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]
+    pub(crate) color: ColorChoice,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Watch a folder of Applications and deliver notifications.
+    #[command(after_help = "Examples:\n  \
+        echion run --config-map argocd-notifications-cm.yaml --resources ./apps\n  \
+        echion run --config-map cm.yaml --secret secret.yaml --resources ./apps --once\n  \
+        echion run --config-map cm.yaml --resources ./apps --once --dry-run -o json")]
+    Run(Run),
+    /// Show the whole way on this machine: sample Applications, a local DingTalk robot, real messages.
+    #[command(
+        after_help = "Examples:\n  echion demo          # stays until Ctrl-C\n  echion demo --exit   # ends by itself"
+    )]
+    Demo(Demo),
+    /// Run local stand-ins of vendors to try a configuration against.
+    #[command(after_help = "Examples:\n  echion sandbox\n  \
+        echion sandbox --port 8181 --dingtalk-secret SEC... --dingtalk-keyword alert\n\n\
+        Then use http://127.0.0.1:8181/robot/send?access_token=any as the robot's address.\n\
+        GET /messages lists what came; POST /faults scripts failures.")]
+    Sandbox(Sandbox),
+    /// List triggers, or ask one about an Application.
+    #[command(subcommand)]
+    Trigger(Trigger),
+    /// List templates, or send one.
+    #[command(subcommand)]
+    Template(Template),
+    /// Evaluate an expression as `when` and `oncePer` do.
+    #[command(after_help = "Examples:\n  \
+        echion expr \"app.status.health.status == 'Degraded'\" --resource app.yaml\n  \
+        echion expr '1 * time.Minute'\n  \
+        echion expr --jsonl < cases.jsonl")]
+    Expr(Expr),
+    /// Render a template text.
+    #[command(after_help = "Examples:\n  \
+        echion render '{{.app.metadata.name}} is {{.app.status.health.status}}' --resource app.yaml\n  \
+        echion render --jsonl < cases.jsonl")]
+    Render(Render),
+    /// List recorded deliveries, or make a parked one due again.
+    #[command(subcommand)]
+    Deliveries(Deliveries),
+    /// List the service types.
+    Services {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Print a completion script for a shell.
+    #[command(after_help = "Example:\n  echion completion bash > /etc/bash_completion.d/echion")]
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Output {
+    /// How to print: a table for people, or JSON for machines.
+    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
+    pub(crate) output: Format,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Table,
+    Json,
+}
+
+/// The formats of the peer's `get` commands.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GetFormat {
+    Wide,
+    Json,
+    Yaml,
+    Name,
+}
+
+/// Where the configuration is.
+#[derive(ClapArgs, Debug, Clone)]
+pub(crate) struct Sources {
+    /// File with the ConfigMap argocd-notifications-cm; `-` reads standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config_map: Option<String>,
+    /// File with the Secret argocd-notifications-secret; `:empty` for none.
+    #[arg(long, value_name = "FILE|:empty", default_value = ":empty")]
+    pub(crate) secret: String,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    /// Folder with Application and AppProject manifests (YAML, JSON).
+    #[arg(long, value_name = "DIR")]
+    pub(crate) resources: PathBuf,
+    /// Where to remember: `sqlite:FILE`, or `memory`. Default: `sqlite:DIR/.echion.sqlite` in the folder of the resources.
+    #[arg(long, value_name = "LEDGER")]
+    pub(crate) ledger: Option<String>,
+    /// Look at every resource once, deliver, print a summary, and end; exit with 1 when something was parked.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// How long `--once` waits for deliveries that must be tried again.
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration)]
+    pub(crate) drain: i64,
+    /// Print what would be done, and neither record nor send anything.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Demo {
+    /// End by itself when everything was shown.
+    #[arg(long)]
+    pub(crate) exit: bool,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Sandbox {
+    /// Port on 127.0.0.1; 0 takes a free one.
+    #[arg(long, default_value_t = 8181)]
+    pub(crate) port: u16,
+    /// Signing secret that the DingTalk robot checks.
+    #[arg(long, value_name = "SECRET")]
+    pub(crate) dingtalk_secret: Option<String>,
+    /// Keyword that the DingTalk robot wants; may be given several times.
+    #[arg(long, value_name = "WORD")]
+    pub(crate) dingtalk_keyword: Vec<String>,
+    /// Address or network that the DingTalk robot accepts; may be given several times.
+    #[arg(long, value_name = "IP")]
+    pub(crate) dingtalk_ip: Vec<String>,
+    /// The only access token that the DingTalk robot knows; without it every token is a robot of its own.
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) dingtalk_token: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Trigger {
+    /// List triggers.
+    #[command(after_help = "Example:\n  echion trigger get --config-map cm.yaml")]
+    Get {
+        /// Only this one.
+        name: Option<String>,
+        #[command(flatten)]
+        sources: Sources,
+        /// How to print.
+        #[arg(short, long, default_value = "wide")]
+        output: GetFormat,
+    },
+    /// Ask a trigger about an Application.
+    #[command(after_help = "Example:\n  echion trigger run on-sync-failed app.yaml --config-map cm.yaml")]
+    Run {
+        /// The trigger.
+        #[arg(required_unless_present = "jsonl")]
+        name: Option<String>,
+        /// File with the Application.
+        #[arg(required_unless_present = "jsonl")]
+        resource: Option<PathBuf>,
+        #[command(flatten)]
+        sources: Sources,
+        /// Read cases from standard input, one JSON object a line, and answer each with one line.
+        #[arg(long, conflicts_with_all = ["name", "resource"])]
+        jsonl: bool,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Template {
+    /// List templates.
+    #[command(after_help = "Example:\n  echion template get app-sync-failed -o yaml --config-map cm.yaml")]
+    Get {
+        /// Only this one.
+        name: Option<String>,
+        #[command(flatten)]
+        sources: Sources,
+        /// How to print.
+        #[arg(short, long, default_value = "wide")]
+        output: GetFormat,
+    },
+    /// Send a template to one or more recipients.
+    #[command(after_help = "Examples:\n  echion template notify app-sync-failed app.yaml --config-map cm.yaml\n  \
+        echion template notify app-sync-failed app.yaml --config-map cm.yaml --recipient dingtalk")]
+    Notify {
+        /// The template.
+        name: String,
+        /// File with the Application.
+        resource: PathBuf,
+        #[command(flatten)]
+        sources: Sources,
+        /// Whom to send to, as SERVICE:RECIPIENT; may be given several times.
+        #[arg(long, value_name = "SERVICE[:RECIPIENT]", default_value = "console:stdout")]
+        recipient: Vec<String>,
+    },
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Expr {
+    /// The expression.
+    #[arg(required_unless_present = "jsonl", allow_hyphen_values = true)]
+    pub(crate) expr: Option<String>,
+    /// File with the Application that `app` stands for.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) resource: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    /// Read cases from standard input, one JSON object a line, and answer each with one line.
+    #[arg(long, conflicts_with = "expr")]
+    pub(crate) jsonl: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Render {
+    /// The template text.
+    #[arg(required_unless_present = "jsonl", allow_hyphen_values = true)]
+    pub(crate) template: Option<String>,
+    /// File with the Application that `.app` stands for.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) resource: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    /// Read cases from standard input, one JSON object a line, and answer each with one line.
+    #[arg(long, conflicts_with = "template")]
+    pub(crate) jsonl: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Deliveries {
+    /// List deliveries, newest first.
+    #[command(after_help = "Example:\n  echion deliveries list --ledger sqlite:apps/.echion.sqlite --status parked")]
+    List {
+        /// The ledger, as `sqlite:FILE`.
+        #[arg(long, value_name = "LEDGER")]
+        ledger: String,
+        /// Only those that stand so.
+        #[arg(long)]
+        status: Option<StatusArg>,
+        /// At most so many; 0 for all.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Make a parked delivery due again.
+    Redeliver {
+        /// Its id.
+        id: String,
+        /// The ledger, as `sqlite:FILE`.
+        #[arg(long, value_name = "LEDGER")]
+        ledger: String,
+    },
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub(crate) enum StatusArg {
+    Pending,
+    Delivered,
+    Parked,
+}
+
+fn duration(text: &str) -> Result<i64, String> {
+    let nanos =
+        echion_value::time::parse_duration(text).map_err(|_| "expected a duration such as 15s or 2m".to_owned())?;
+    if nanos < 0 { Err("expected a duration of zero or more".to_owned()) } else { Ok(nanos / 1_000_000) }
+}

@@ -1,0 +1,103 @@
+//! `echion demo`: the whole line on this machine, with the ConfigMap that ACK One's guide prints.
+
+use std::process::ExitCode;
+
+use echion_sandbox::{Options, Sandbox};
+
+use super::run::{Watcher, forever, storage};
+use super::sandbox::show;
+use crate::args::{Demo, Format, Output, Run, Sources};
+use crate::{Failure, Outcome, print, setup};
+
+const CONFIG_MAP: &str = include_str!("../../demo/argocd-notifications-cm.yaml");
+const ROBOT: &str = "https://oapi.dingtalk.com/robot/send?access_token=535a56d**********";
+const ARGOCD: &str = "https://argocd.<your-fleet-id>.<region>.alicontainer.com";
+
+/// What happens, and the status of the sample Applications after it.
+const STAGES: &[(&str, &[(&str, &str)])] = &[
+    (
+        "somebody pushes a commit: `shop` and `cart` are out of sync",
+        &[("shop", include_str!("../../demo/out-of-sync.yaml")), ("cart", include_str!("../../demo/out-of-sync.yaml"))],
+    ),
+    (
+        "Argo CD syncs both",
+        &[("shop", include_str!("../../demo/running.yaml")), ("cart", include_str!("../../demo/running.yaml"))],
+    ),
+    ("`shop` is synced, its pods are still starting", &[("shop", include_str!("../../demo/succeeded.yaml"))]),
+    ("`shop` is healthy", &[("shop", include_str!("../../demo/healthy.yaml"))]),
+    ("the sync of `cart` fails", &[("cart", include_str!("../../demo/failed.yaml"))]),
+    ("nothing changes: nothing is sent", &[]),
+];
+
+pub(super) async fn run(args: Demo) -> Outcome {
+    let failed = |what: &str| {
+        let what = what.to_owned();
+        move |error: std::io::Error| Failure::new(format!("cannot {what}: {error}"))
+    };
+    let sandbox = Sandbox::start(Options::new(setup::now)).await.map_err(failed("start the sandbox"))?;
+    let folder = tempfile::tempdir().map_err(failed("make a folder"))?;
+    let config_map = folder.path().join("argocd-notifications-cm.yaml");
+    let resources = folder.path().join("apps");
+    let robot = sandbox.url("/robot/send?access_token=demo");
+    let text = CONFIG_MAP.replace(ROBOT, &robot).replace(ARGOCD, "https://argocd.example.com");
+    std::fs::create_dir(&resources).map_err(failed("make a folder"))?;
+    std::fs::write(&config_map, text).map_err(failed("write the configuration"))?;
+    print::note(&format!("a DingTalk robot listens on {robot}"));
+
+    let sources = Sources { config_map: Some(config_map.display().to_string()), secret: ":empty".to_owned() };
+    let mut watcher = Watcher::open(&sources, &resources)?;
+    let ledger = setup::ledger(&format!("sqlite:{}", resources.join(".echion.sqlite").display())).await?;
+    watcher.ledger = Some(std::sync::Arc::clone(&ledger));
+    let dispatcher = std::sync::Arc::new(watcher.dispatcher(ledger, |_| {}));
+    let mut news = sandbox.subscribe();
+    let mut shown = 0;
+    for (number, (what, apps)) in STAGES.iter().enumerate() {
+        print::note(&format!("\n{} {what}", print::paint(print::HINT, &format!("{}/{}", number + 1, STAGES.len()))));
+        for (name, status) in *apps {
+            let manifest = application(name, status);
+            std::fs::write(resources.join(format!("{name}.yaml")), manifest).map_err(failed("write an Application"))?;
+        }
+        watcher.observe().await?;
+        dispatcher.drain(setup::now().saturating_add(5_000)).await.map_err(storage)?;
+        while let Ok(received) = news.try_recv() {
+            shown += 1;
+            show(&received);
+        }
+    }
+    let totals = dispatcher.totals();
+    print::note(&format!("{} delivered, {} parked", totals.delivered, totals.parked));
+    if args.exit {
+        sandbox.stop().await;
+        let good = shown == 3 && totals.delivered == 3 && totals.parked == 0;
+        return Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) });
+    }
+    print::note(&format!("\nnow it is your turn: edit {}", resources.join("shop.yaml").display()));
+    let run = Run {
+        sources,
+        resources,
+        ledger: None,
+        once: false,
+        drain: 0,
+        dry_run: false,
+        output: Output { output: Format::Table },
+    };
+    let printing = tokio::spawn(async move {
+        while let Ok(received) = news.recv().await {
+            show(&received);
+        }
+    });
+    let outcome = forever(&mut watcher, dispatcher, &run).await;
+    printing.abort();
+    sandbox.stop().await;
+    outcome
+}
+
+/// A sample Application in this status.
+fn application(name: &str, status: &str) -> String {
+    let status: String = status.lines().map(|line| format!("  {line}\n")).collect();
+    format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata:\n  name: {name}\n  namespace: argocd\nspec:\n  \
+         project: default\n  source:\n    repoURL: https://git.example.com/acme/{name}.git\n    path: deploy\n    \
+         targetRevision: main\n  destination:\n    server: https://kubernetes.default.svc\n    namespace: {name}\nstatus:\n{status}"
+    )
+}

@@ -1,0 +1,59 @@
+//! `echion sandbox`.
+
+use std::process::ExitCode;
+
+use echion_sandbox::{DingTalkOptions, Options, Received, Sandbox};
+
+use crate::{Failure, Outcome, args, print, setup};
+
+pub(super) async fn run(args: args::Sandbox) -> Outcome {
+    let port = args.port;
+    let options = Options {
+        port,
+        dingtalk: DingTalkOptions {
+            secret: args.dingtalk_secret,
+            keywords: args.dingtalk_keyword,
+            allowed_ips: args.dingtalk_ip,
+            token: args.dingtalk_token.clone(),
+            ..DingTalkOptions::default()
+        },
+        clock: setup::clock(),
+    };
+    let sandbox = Sandbox::start(options).await.map_err(|error| {
+        Failure::new(format!("cannot listen on 127.0.0.1:{port}: {error}"))
+            .hint("choose another port with `--port`; 0 takes a free one")
+    })?;
+    let token = args.dingtalk_token.as_deref().map_or("any", |_| "TOKEN");
+    print::note(&format!("DingTalk robot  {}", sandbox.url(&format!("/robot/send?access_token={token}"))));
+    print::note(&format!("webhook         {}", sandbox.url("/any/other/path")));
+    print::note(&format!("what came in    {}", sandbox.url("/messages")));
+    print::note("Ctrl-C ends\n");
+    let mut news = sandbox.subscribe();
+    let mut ending = std::pin::pin!(super::run::ended());
+    loop {
+        tokio::select! {
+            () = &mut ending => break,
+            received = news.recv() => match received {
+                Ok(received) => show(&received),
+                Err(tokio::sync::broadcast::error::RecvError::Lagged(missed)) => {
+                    print::note(&format!("{missed} messages came faster than they could be printed"));
+                }
+                Err(_) => break,
+            },
+        }
+    }
+    sandbox.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A message as it came in.
+pub(super) fn show(received: &Received) {
+    let text = received.readable();
+    let (headline, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    let style = if received.accepted { print::GOOD } else { print::WARNING };
+    print::out(&print::paint_out(style, headline));
+    if !rest.is_empty() {
+        print::out(rest);
+    }
+    print::out("");
+}

@@ -1,0 +1,94 @@
+//! `echion trigger get` and `echion trigger run` (contract 6.1).
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use echion_engine::variables::Scene;
+use echion_engine::{Condition, cases};
+use serde_json::{Map, Value, json};
+
+use super::jsonl;
+use crate::args::{Format, GetFormat, Trigger};
+use crate::{Failure, Outcome, print, setup};
+
+pub(super) fn run(args: Trigger) -> Outcome {
+    match args {
+        Trigger::Get { name, sources, output } => {
+            let config = setup::config(&setup::sources(&sources)?, None);
+            print::findings(setup::config_name(&sources), &config.findings);
+            let wanted = |n: &String| name.as_ref().is_none_or(|w| w == n);
+            let triggers: Vec<_> = config.triggers.iter().filter(|(n, _)| wanted(n)).collect();
+            match output {
+                GetFormat::Name => triggers.iter().for_each(|(name, _)| print::out(name)),
+                GetFormat::Wide => {
+                    let mut rows = vec![["NAME", "TEMPLATE", "CONDITION"].map(str::to_owned).to_vec()];
+                    for (name, trigger) in triggers {
+                        for (index, condition) in trigger.conditions.iter().enumerate() {
+                            let name = if index == 0 { name.as_str() } else { "" };
+                            rows.push(vec![name.to_owned(), condition.send.join(", "), condition.when.clone()]);
+                        }
+                    }
+                    print::table(&rows);
+                }
+                GetFormat::Json | GetFormat::Yaml => {
+                    let object: Map<String, Value> = triggers
+                        .iter()
+                        .map(|(name, trigger)| ((*name).clone(), trigger.conditions.iter().map(describe).collect()))
+                        .collect();
+                    super::template::dump(&Value::Object(object), output)?;
+                }
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Trigger::Run { jsonl: true, .. } => jsonl::run(cases::trigger::answer),
+        Trigger::Run { name, resource, sources, output, .. } => {
+            let (name, path) = (name.unwrap_or_default(), resource.unwrap_or_default());
+            let config = setup::config(&setup::sources(&sources)?, None);
+            let resource = setup::resource(&path)?;
+            let Some(trigger) = config.triggers.get(&name) else {
+                print::findings(setup::config_name(&sources), &config.findings);
+                let names: Vec<&str> = config.triggers.keys().map(String::as_str).collect();
+                return Err(Failure::new(format!("no trigger `{name}` is configured"))
+                    .hint(format!("the triggers are {}", names.join(", "))));
+            };
+            let scene = Scene::at_millis(setup::now(), Arc::new(setup::NoRepository));
+            let variables = scene.trigger_variables(&config, &resource, None);
+            let mut failed = false;
+            let mut rows = vec![["CONDITION", "RESULT"].map(str::to_owned).to_vec()];
+            let mut list = Vec::new();
+            for condition in &trigger.conditions {
+                let evaluation = scene.evaluate(condition, &variables);
+                for error in [evaluation.when.as_ref().err(), evaluation.once_per.as_ref().err()].into_iter().flatten()
+                {
+                    failed = true;
+                    print::note(&format!("{}: {}\n{error}", print::paint(print::ERROR, "error"), condition.key));
+                }
+                rows.push(vec![condition.when.clone(), evaluation.triggered().to_string()]);
+                list.push(json!({
+                    "key": condition.key,
+                    "when": condition.when,
+                    "triggered": evaluation.triggered(),
+                    "oncePer": evaluation.once_per.unwrap_or_default(),
+                }));
+            }
+            match output.output {
+                Format::Table => print::table(&rows),
+                Format::Json => print::out(&json!(list).to_string()),
+            }
+            Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+        }
+    }
+}
+
+fn describe(condition: &Condition) -> Value {
+    let mut object = Map::new();
+    for (key, text) in
+        [("description", &condition.description), ("oncePer", &condition.once_per), ("when", &condition.when)]
+    {
+        if !text.is_empty() {
+            object.insert(key.to_owned(), json!(text));
+        }
+    }
+    object.insert("send".to_owned(), json!(condition.send));
+    Value::Object(object)
+}

@@ -1,0 +1,118 @@
+//! What people read. Data goes to standard output, everything else to standard error.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::OnceLock;
+
+use anstyle::{AnsiColor, Style};
+use clap::ColorChoice;
+use echion_model::{Finding, Severity};
+
+use crate::Failure;
+
+static COLOUR: OnceLock<ColorChoice> = OnceLock::new();
+
+pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
+pub(crate) const HINT: Style = AnsiColor::Cyan.on_default();
+pub(crate) const FAINT: Style = Style::new().dimmed();
+
+pub(crate) fn set_colour(choice: ColorChoice) {
+    let _ = COLOUR.set(choice);
+}
+
+#[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
+fn coloured(terminal: bool) -> bool {
+    match COLOUR.get() {
+        Some(ColorChoice::Always) => true,
+        Some(ColorChoice::Never) => false,
+        _ => terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+    }
+}
+
+/// A text in a style, for standard error.
+pub(crate) fn paint(style: Style, text: &str) -> String {
+    paint_for(std::io::stderr().is_terminal(), style, text)
+}
+
+/// A text in a style, for standard output.
+pub(crate) fn paint_out(style: Style, text: &str) -> String {
+    paint_for(std::io::stdout().is_terminal(), style, text)
+}
+
+fn paint_for(terminal: bool, style: Style, text: &str) -> String {
+    if coloured(terminal) { format!("{style}{text}{style:#}") } else { text.to_owned() }
+}
+
+/// One line of data. A reader that has gone away, such as `head`, is no error.
+pub(crate) fn out(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// One line for people.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Why a command could not run, and what to do.
+pub(crate) fn failure(failure: &Failure) {
+    note(&format!("{}: {}", paint(ERROR, "error"), failure.message));
+    if !failure.hint.is_empty() {
+        note(&format!("\n{}: {}", paint(HINT, "hint"), failure.hint));
+    }
+}
+
+/// All findings of a file, and a line that counts them.
+pub(crate) fn findings(file: &str, findings: &[Finding]) {
+    for finding in findings {
+        let word = match finding.severity {
+            Severity::Error => paint(ERROR, "error"),
+            Severity::Warning => paint(WARNING, "warning"),
+        };
+        note(&format!("{word}: {}", finding.message));
+        note(&format!("  --> {file}: {}:{}:{}", finding.key, finding.line, finding.column));
+        if !finding.source.trim().is_empty() {
+            let line: String = finding.source.chars().take(160).collect();
+            let before: String = line.chars().take((finding.column as usize).saturating_sub(1)).collect();
+            note(&format!("   | {line}"));
+            note(&format!("   | {}{}", " ".repeat(width(&before)), paint(ERROR, "^")));
+        }
+        if !finding.hint.is_empty() {
+            note(&format!("\n{}: {}", paint(HINT, "hint"), finding.hint));
+        }
+        note("");
+    }
+    if !findings.is_empty() {
+        let errors = findings.iter().filter(|f| f.severity == Severity::Error).count();
+        note(&format!("{} and {} in {file}", count(errors, "error"), count(findings.len() - errors, "warning")));
+    }
+}
+
+/// `1 error`, `2 errors`.
+pub(crate) fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+/// Rows in columns: at least five wide, two blanks between, the last one as it comes.
+pub(crate) fn table(rows: &[Vec<String>]) {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns)
+        .map(|c| rows.iter().filter_map(|r| r.get(c)).map(|cell| width(cell) + 2).max().unwrap_or(0).max(5))
+        .collect();
+    for row in rows {
+        let last = row.len().saturating_sub(1);
+        let mut line = String::new();
+        for (c, cell) in row.iter().enumerate() {
+            line.push_str(cell);
+            if c < last {
+                line.push_str(&" ".repeat(widths[c].saturating_sub(width(cell))));
+            }
+        }
+        out(&line);
+    }
+}
+
+/// Cells of a terminal that a text takes: CJK characters take two.
+fn width(text: &str) -> usize {
+    text.chars().map(|c| if matches!(c as u32, 0x1100..=0x115F | 0x2E80..=0xA4CF | 0xAC00..=0xD7A3 | 0xF900..=0xFAFF | 0xFE30..=0xFE6F | 0xFF00..=0xFF60 | 0xFFE0..=0xFFE6 | 0x1F300..=0x1FAFF | 0x20000..=0x3FFFD) { 2 } else { 1 }).sum()
+}

@@ -1,0 +1,122 @@
+//! What commands share: reading the configuration and resources, opening the ledger, the clock.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use echion_delivery::SqlLedger;
+use echion_engine::variables::{AppDetail, CommitMetadata, Repository};
+use echion_engine::{Config, Documents, Sources};
+use echion_model::{Environment, Resource, yaml};
+use echion_value::Value;
+
+use crate::{Failure, args};
+
+const CONFIG_MAP: &str = "argocd-notifications-cm";
+const SECRET: &str = "argocd-notifications-secret";
+
+/// The largest configuration file that is read; Kubernetes itself stops at one MiB an object.
+const LARGEST: u64 = 32 << 20;
+
+/// The current time in milliseconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "the binary hands the clock to everybody else")]
+pub(crate) fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn clock() -> Arc<dyn Fn() -> i64 + Send + Sync> {
+    Arc::new(now)
+}
+
+/// What services learn about this process.
+pub(crate) fn environment() -> Environment {
+    #[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
+    let certificates = std::env::var_os("ARGOCD_TLS_DATA_PATH").map_or("/app/config/tls".into(), Into::into);
+    Environment {
+        user_agent: concat!("echion/", env!("CARGO_PKG_VERSION")).to_owned(),
+        certificates: Some(certificates),
+    }
+}
+
+fn read(path: &str) -> Result<String, Failure> {
+    let fail = |error: std::io::Error| Failure::new(format!("cannot read {path}: {error}"));
+    let mut text = String::new();
+    if path == "-" {
+        std::io::stdin().lock().take(LARGEST).read_to_string(&mut text).map_err(fail)?;
+    } else {
+        std::fs::File::open(path).map_err(fail)?.take(LARGEST).read_to_string(&mut text).map_err(fail)?;
+    }
+    Ok(text)
+}
+
+/// Reads ConfigMap and Secret from their files. Without a ConfigMap the configuration is empty.
+pub(crate) fn sources(args: &args::Sources) -> Result<Sources, Failure> {
+    let mut sources = Sources::default();
+    let fail = |path: &str, error: String, hint: &str| Failure::new(format!("{path}: {error}")).hint(hint);
+    if let Some(path) = &args.config_map {
+        let hint = format!("the file must hold a ConfigMap named `{CONFIG_MAP}`");
+        Documents::parse(&read(path)?)
+            .and_then(|documents| documents.config_map(CONFIG_MAP, &mut sources))
+            .map_err(|error| fail(path, error.to_string(), &hint))?;
+    }
+    if args.secret != ":empty" {
+        let path = &args.secret;
+        let hint = format!("the file must hold a Secret named `{SECRET}`; `--secret :empty` does without");
+        Documents::parse(&read(path)?)
+            .and_then(|documents| documents.secret(SECRET, &mut sources))
+            .map_err(|error| fail(path, error.to_string(), &hint))?;
+    }
+    Ok(sources)
+}
+
+/// Compiles the configuration; a key that does not work keeps its version in `previous`.
+pub(crate) fn config(sources: &Sources, previous: Option<&Config>) -> Config {
+    Config::load(sources, &echion_services::configurable(), &environment(), previous)
+}
+
+/// The file name for findings.
+pub(crate) fn config_name(args: &args::Sources) -> &str {
+    args.config_map.as_deref().unwrap_or("configuration")
+}
+
+/// Reads one resource from a YAML or JSON file.
+pub(crate) fn resource(path: &Path) -> Result<Resource, Failure> {
+    let name = path.display();
+    let text = read(&path.to_string_lossy())?;
+    let node = yaml::parse(&text).map_err(|e| Failure::new(format!("{name}:{}:{}: {e}", e.line, e.column)))?;
+    let object: Value = node.to_value();
+    Resource::from_object(object, "argocd").ok_or_else(|| {
+        Failure::new(format!("{name}: not a Kubernetes object"))
+            .hint("expected a manifest with `kind` and `metadata.name`")
+    })
+}
+
+/// Opens a ledger given as `sqlite:FILE` or `memory`.
+pub(crate) async fn ledger(name: &str) -> Result<Arc<SqlLedger>, Failure> {
+    let opened = match name.split_once(':') {
+        Some(("sqlite", file)) if !file.is_empty() => SqlLedger::open(Path::new(file)).await,
+        None if name == "memory" => SqlLedger::in_memory().await,
+        _ => {
+            let hint = "write `--ledger sqlite:FILE`, or `--ledger memory` for one that is forgotten";
+            return Err(Failure::new(format!("`{name}` is not a ledger")).hint(hint));
+        }
+    };
+    opened.map(Arc::new).map_err(|error| {
+        let cause = std::error::Error::source(&error).map(|c| format!(": {c}")).unwrap_or_default();
+        Failure::new(format!("cannot {error}{cause}")).hint("choose another place with `--ledger sqlite:FILE`")
+    })
+}
+
+/// Outside a cluster there is no repo-server to ask.
+pub(crate) struct NoRepository;
+
+impl Repository for NoRepository {
+    fn commit_metadata(&self, _: &Value, _: &str) -> Result<CommitMetadata, String> {
+        Err("no repo-server is configured".to_owned())
+    }
+
+    fn app_details(&self, _: &Value) -> Result<AppDetail, String> {
+        Err("no repo-server is configured".to_owned())
+    }
+}

@@ -1,0 +1,149 @@
+//! Output of the commands: standard output, standard error and exit code.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use crate::{echion, shown, text};
+
+const CONFIG: &str = r#"
+kind: ConfigMap
+metadata: {name: argocd-notifications-cm}
+data:
+  context: |
+    argocdUrl: https://cd.example.com
+  service.webhook.hook: |
+    url: http://127.0.0.1:9/hook
+  template.app-failed: |
+    message: "{{.app.metadata.name}} failed at {{.context.argocdUrl}}"
+    webhook:
+      hook: {method: POST, body: "{{.app.metadata.name}}"}
+  trigger.on-failed: |
+    - description: it failed
+      when: app.status.operationState.phase in ['Error', 'Failed']
+      oncePer: app.status.sync.revision
+      send: [app-failed]
+    - when: app.status.health.status == 'Degraded'
+      send: [app-failed, other]
+"#;
+
+const APP: &str = "kind: Application\nmetadata: {name: demo, namespace: argocd}\n\
+     status: {operationState: {phase: Failed}, sync: {revision: r1}, health: {status: Healthy}}\n";
+
+fn run(args: &[&str], config: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("cm.yaml"), config).unwrap();
+    std::fs::write(folder.path().join("app.yaml"), APP).unwrap();
+    let output = echion().current_dir(folder.path()).args(args).output().unwrap();
+    shown(&output, folder.path())
+}
+
+#[test]
+fn trigger_get_lists_conditions() {
+    let config = CONFIG.replace(", other", "");
+    insta::assert_snapshot!(run(&["trigger", "get", "--config-map", "cm.yaml"], &config));
+    insta::assert_snapshot!(run(&["trigger", "get", "on-failed", "-o", "yaml", "--config-map", "cm.yaml"], &config));
+    insta::assert_snapshot!(run(&["trigger", "get", "nope", "-o", "name", "--config-map", "cm.yaml"], &config));
+}
+
+#[test]
+fn trigger_run_says_what_each_condition_says() {
+    let config = CONFIG.replace(", other", "");
+    insta::assert_snapshot!(run(&["trigger", "run", "on-failed", "app.yaml", "--config-map", "cm.yaml"], &config));
+    insta::assert_snapshot!(run(&["trigger", "run", "nope", "app.yaml", "--config-map", "cm.yaml"], &config));
+}
+
+#[test]
+fn template_get_and_notify() {
+    let config = CONFIG.replace(", other", "");
+    insta::assert_snapshot!(run(&["template", "get", "--config-map", "cm.yaml"], &config));
+    insta::assert_snapshot!(run(&["template", "notify", "app-failed", "app.yaml", "--config-map", "cm.yaml"], &config));
+}
+
+#[test]
+fn findings_have_place_snippet_and_hint() {
+    let config = CONFIG.replace("in ['Error'", "in 'Error'").replace("service.webhook.hook", "service.webhok.hook");
+    insta::assert_snapshot!(run(&["trigger", "get", "-o", "name", "--config-map", "cm.yaml"], &config));
+}
+
+#[test]
+fn an_expression_and_a_text() {
+    insta::assert_snapshot!(run(&["expr", "app.status.sync.revision + '!'", "--resource", "app.yaml"], CONFIG));
+    insta::assert_snapshot!(run(&["expr", "1 * time.Minute", "-o", "json"], CONFIG));
+    insta::assert_snapshot!(run(&["expr", "app.nope.x", "--resource", "app.yaml"], CONFIG));
+    let args = [
+        "render",
+        "{{.app.metadata.name}} at {{.context.argocdUrl}}\n",
+        "--resource",
+        "app.yaml",
+        "--config-map",
+        "cm.yaml",
+    ];
+    insta::assert_snapshot!(run(&args, &CONFIG.replace(", other", "")));
+}
+
+#[test]
+fn a_dry_run_sends_nothing_and_remembers_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("cm.yaml"),
+        CONFIG.replace(", other", "") + "  subscriptions: |\n    - {recipients: [hook], triggers: [on-failed]}\n",
+    )
+    .unwrap();
+    std::fs::create_dir(folder.path().join("apps")).unwrap();
+    std::fs::write(
+        folder.path().join("apps/app.yaml"),
+        APP.replace("phase: Failed", "phase: Failed, finishedAt: '2024-01-01T00:00:00Z'")
+            .replace("sync:", "reconciledAt: '2024-01-01T00:00:00Z', sync:"),
+    )
+    .unwrap();
+    let output = echion()
+        .current_dir(folder.path())
+        .args(["run", "--config-map", "cm.yaml", "--resources", "apps", "--dry-run"])
+        .output()
+        .unwrap();
+    insta::assert_snapshot!(shown(&output, folder.path()));
+    assert_eq!(std::fs::read_dir(folder.path().join("apps")).unwrap().count(), 1);
+}
+
+#[test]
+fn jsonl_answers_every_line_in_order() {
+    let mut process = echion().args(["expr", "--jsonl"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = "{\"id\":\"a\",\"expr\":\"1 + 1\"}\nnonsense\n[]\n{\"id\":\"b\",\"expr\":\"1 +\"}\n{\"id\":\"c\",\"expr\":\"nil.x\"}\n";
+    process.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    let output = process.wait_with_output().unwrap();
+    let answers: Vec<serde_json::Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers.len(), 5);
+    assert_eq!((&answers[0]["id"], &answers[0]["out"]), (&"a".into(), &2.into()));
+    assert!(answers[1]["id"].is_null() && answers[1]["err"].is_string());
+    assert!(answers[2]["err"].is_string());
+    assert!(answers[3]["compile_err"].is_string());
+    assert!(answers[4]["err"].is_string());
+}
+
+#[test]
+fn what_cannot_run_exits_with_two_and_says_what_to_do() {
+    insta::assert_snapshot!(run(&["run", "--config-map", "nope.yaml", "--resources", "."], CONFIG));
+    insta::assert_snapshot!(run(&["run", "--config-map", "app.yaml", "--resources", "."], CONFIG));
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    for args in [
+        &["run"][..],
+        &["demo"],
+        &["sandbox"],
+        &["trigger", "get"],
+        &["trigger", "run"],
+        &["template", "get"],
+        &["template", "notify"],
+        &["expr"],
+        &["render"],
+        &["deliveries", "list"],
+        &["completion"],
+    ] {
+        let output = echion().args(args).arg("--help").output().unwrap();
+        let help = text(&output.stdout);
+        assert!(output.status.success() && help.contains("Example"), "{args:?}: {help}");
+    }
+}

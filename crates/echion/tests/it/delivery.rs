@@ -1,0 +1,119 @@
+//! From a folder to the sandbox's robot.
+
+use echion_sandbox::{DingTalkOptions, Fault};
+
+use crate::Bench;
+
+const OUT_OF_SYNC: &str = "{sync: {status: OutOfSync, revision: r1}, health: {status: Healthy}}";
+const RUNNING: &str =
+    "{sync: {status: OutOfSync, revision: r1}, health: {status: Progressing}, operationState: {phase: Running}}";
+const SUCCEEDED: &str = "{sync: {status: Synced, revision: r1}, health: {status: Healthy}, reconciledAt: '2024-11-03T10:00:05Z', \
+     operationState: {phase: Succeeded, finishedAt: '2024-11-03T10:00:00Z'}}";
+const FAILED: &str = "{sync: {status: OutOfSync, revision: r1}, health: {status: Degraded}, reconciledAt: '2024-11-03T10:00:05Z', \
+     operationState: {phase: Failed, finishedAt: '2024-11-03T10:00:00Z'}}";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_seed_tells_a_dingtalk_group() {
+    let bench = Bench::new(DingTalkOptions::default()).await;
+    bench.seed();
+    let mut delivered = Vec::new();
+    for (name, status) in
+        [("shop", OUT_OF_SYNC), ("shop", RUNNING), ("shop", SUCCEEDED), ("shop", SUCCEEDED), ("cart", FAILED)]
+    {
+        bench.app(name, status);
+        let (summary, code) = bench.once();
+        assert_eq!(code, 0, "{summary}");
+        delivered.push(summary["delivered"].as_u64().unwrap());
+    }
+    assert_eq!(delivered, [0, 0, 2, 0, 1]);
+    let mut titles = bench.titles();
+    titles.sort();
+    assert_eq!(titles, ["ArgoCD應用狀態", "ArgoCD應用狀態", "ArgoCD應用發布失敗"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_message_is_parked_with_its_cause_and_can_be_redelivered() {
+    let options = DingTalkOptions { keywords: vec!["監控".into()], ..DingTalkOptions::default() };
+    let bench = Bench::new(options).await;
+    bench.seed();
+    bench.app("cart", FAILED);
+    let (summary, code) = bench.once();
+    assert_eq!((summary["parked"].as_u64(), code), (Some(1), 1), "{summary}");
+    let ledger = format!("sqlite:{}", bench.apps().join(".echion.sqlite").display());
+    let list = || {
+        let output = crate::echion().args(["deliveries", "list", "--ledger", &ledger, "-o", "json"]).output().unwrap();
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let parked = list();
+    assert_eq!(parked[0]["status"], "parked");
+    assert!(parked[0]["fix"].as_str().unwrap().contains("keyword"), "{parked}");
+    assert!(!parked.to_string().contains("t0ps3cr3t"), "{parked}");
+    // The user puts the keyword into the robot's settings; here the robot is told to let it pass.
+    bench.sandbox.set_faults(vec![fault(r#"{"status":200,"body":"{\"errcode\":0}"}"#)]).unwrap();
+    let id = parked[0]["id"].as_str().unwrap();
+    let again = crate::echion().args(["deliveries", "redeliver", id, "--ledger", &ledger]).status().unwrap();
+    assert!(again.success());
+    let (summary, code) = bench.once();
+    assert_eq!((summary["delivered"].as_u64(), code), (Some(1), 0), "{summary}");
+    assert_eq!(list()[0]["status"], "delivered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_robot_that_asks_for_a_pause_gets_it() {
+    let bench = Bench::new(DingTalkOptions::default()).await;
+    bench
+        .sandbox
+        .set_faults(vec![fault(
+            r#"{"status":200,"body":"{\"errcode\":130101,\"errmsg\":\"send too fast\"}","times":1}"#,
+        )])
+        .unwrap();
+    bench.seed();
+    bench.app("shop", SUCCEEDED);
+    let (summary, code) = bench.once();
+    assert_eq!((summary["delivered"].as_u64(), summary["waiting"].as_u64(), code), (Some(0), Some(2), 0), "{summary}");
+    // The other one waits as well: a second request would only prolong the pause.
+    assert_eq!(bench.sandbox.messages().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_native_service_signs_so_that_the_robot_accepts() {
+    let options = DingTalkOptions { secret: Some("SECmarked".into()), ..DingTalkOptions::default() };
+    let bench = Bench::new(options).await;
+    let service = |secret: &str| {
+        format!("webhook: {}\nsecret: {secret}\n", bench.sandbox.url("/robot/send?access_token=t0ps3cr3t"))
+    };
+    let keys = |service: &str| {
+        bench.keys(&[
+            ("service.dingtalk", service),
+            ("template.t", "dingtalk: {markdown: {title: T, text: '{{.app.metadata.name}}'}}"),
+            ("trigger.on-x", "- {when: 'true', send: [t]}"),
+            ("subscriptions", "- {recipients: [dingtalk], triggers: [on-x]}"),
+        ]);
+    };
+    keys(&service("SECmarked"));
+    bench.app("one", "{}");
+    assert_eq!(bench.once().0["delivered"], 1);
+    keys(&service("SECwrong"));
+    bench.app("two", "{}");
+    let (summary, code) = bench.once();
+    assert_eq!((summary["parked"].as_u64(), code), (Some(1), 1), "{summary}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_robot_on_a_generic_webhook_is_told_the_truth_and_can_be_signed() {
+    let options = DingTalkOptions { secret: Some("SECmarked".into()), ..DingTalkOptions::default() };
+    let bench = Bench::new(options).await;
+    bench.seed();
+    bench.app("cart", FAILED);
+    assert_eq!(bench.once().0["parked"], 1);
+    let text = std::fs::read_to_string(bench.path("cm.yaml")).unwrap();
+    let signed = text.replace("    headers:\n", "    sign: {scheme: dingtalk, secret: SECmarked}\n    headers:\n");
+    assert_ne!(text, signed);
+    bench.config(&signed);
+    bench.app("other", FAILED);
+    assert_eq!(bench.once().0["delivered"], 1);
+}
+
+pub(crate) fn fault(json: &str) -> Fault {
+    serde_json::from_str(json).unwrap()
+}
