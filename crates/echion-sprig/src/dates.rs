@@ -46,33 +46,37 @@ pub(crate) static ALL: &[Function] = &[
         r#"{{ mustToDate "2006-01-02" "2024-02-29" | date "02.01." }}"#,
         "29.02.",
     ),
-    Function::new("now", takes(&[], Type::Time), |host, _| Ok(value(host.now.clone()))).doc("The current time.", "{{ now }}", ""),
-    Function::new("toDate", TO_DATE, |host, args| must_to_date(host, args).or_else(|_| Ok(value(Time::default())))).doc(
-        "Reads a time by a layout; the zero time when it does not fit.",
-        r#"{{ toDate "2006-01-02" "2024-02-29" | date "02.01." }}"#,
-        "29.02.",
+    Function::new("now", takes(&[], Type::Time), |host, _| Ok(value(host.now.clone()))).doc(
+        "The current time.",
+        "{{ now }}",
+        "",
     ),
-    Function::new("unixEpoch", takes(&[Type::Time], TEXT), |_, args| Ok(Value::from(time_of(args, 0).unix().to_string()))).doc(
-        "A time in seconds since 1970.",
-        r#"{{ toDate "2006-01-02" "1970-01-02" | unixEpoch }}"#,
-        "86400",
-    ),
+    Function::new("toDate", TO_DATE, |host, args| must_to_date(host, args).or_else(|_| Ok(value(Time::default()))))
+        .doc(
+            "Reads a time by a layout; the zero time when it does not fit.",
+            r#"{{ toDate "2006-01-02" "2024-02-29" | date "02.01." }}"#,
+            "29.02.",
+        ),
+    Function::new("unixEpoch", takes(&[Type::Time], TEXT), |_, args| {
+        Ok(Value::from(time_of(args, 0).unix().to_string()))
+    })
+    .doc("A time in seconds since 1970.", r#"{{ toDate "2006-01-02" "1970-01-02" | unixEpoch }}"#, "86400"),
 ];
 
-const DATE_FUNCTION: Function = Function::new("date", DATE, |host, args| in_zone(host, &text(args, 0), args.get(1), "Local"))
-    .doc("Formats a time by a layout.", r#"{{ date "2006-01-02" 0 }}"#, "1970-01-01");
-
-const IN_ZONE: Function =
-    Function::new("dateInZone", DATE_IN_ZONE, |host, args| in_zone(host, &text(args, 0), args.get(1), &text(args, 2))).doc(
-        "Formats a time in a zone by a layout.",
-        r#"{{ dateInZone "15:04" 0 "Asia/Shanghai" }}"#,
-        "08:00",
+const DATE_FUNCTION: Function =
+    Function::new("date", DATE, |host, args| in_zone(host, &text(args, 0), args.get(1), "Local")).doc(
+        "Formats a time by a layout.",
+        r#"{{ date "2006-01-02" 0 }}"#,
+        "1970-01-01",
     );
 
-const MODIFY_FUNCTION: Function = Function::new("dateModify", MODIFY, |host, args| {
-    must_modify(host, args).or_else(|_| Ok(value(time_of(args, 1))))
-})
-.doc("A time moved by a duration.", r#"{{ toDate "2006" "2024" | dateModify "24h" | date "01-02" }}"#, "01-02");
+const IN_ZONE: Function =
+    Function::new("dateInZone", DATE_IN_ZONE, |host, args| in_zone(host, &text(args, 0), args.get(1), &text(args, 2)))
+        .doc("Formats a time in a zone by a layout.", r#"{{ dateInZone "15:04" 0 "Asia/Shanghai" }}"#, "08:00");
+
+const MODIFY_FUNCTION: Function =
+    Function::new("dateModify", MODIFY, |host, args| must_modify(host, args).or_else(|_| Ok(value(time_of(args, 1)))))
+        .doc("A time moved by a duration.", r#"{{ toDate "2006" "2024" | dateModify "24h" | date "01-02" }}"#, "01-02");
 
 const MUST_MODIFY: Function = Function::new("mustDateModify", MODIFY.fallible(), must_modify).doc(
     "A time moved by a duration; an error when it is none.",

@@ -15,19 +15,65 @@ const REPLACE: Signature = takes(&[TEXT, TEXT, TEXT], TEXT);
 
 /// The functions of this family. Those without `must` panic in Go where the pattern is wrong, which templates see as an error too.
 pub(crate) static ALL: &[Function] = &[
-    Function::new("mustRegexFind", FIND.fallible(), |_, args| find(&must(args)?, args)).doc("The first match.", r#"{{ mustRegexFind "b." "abc" }}"#, "bc"),
-    Function::new("mustRegexFindAll", FIND_ALL.fallible(), |host, args| find_all(host, &must(args)?, args)).doc("All matches, or the first n.", r#"{{ mustRegexFindAll "[a-c]" "abc" 2 }}"#, "[a b]"),
-    Function::new("mustRegexMatch", MATCH.fallible(), |_, args| Ok(Value::Bool(must(args)?.is_match(bytes(args, 1))))).doc("Whether a text matches.", r#"{{ mustRegexMatch "^a" "abc" }}"#, "true"),
-    Function::new("mustRegexReplaceAll", REPLACE.fallible(), |host, args| replace(host, &must(args)?, args)).doc("The text with every match replaced.", r#"{{ mustRegexReplaceAll "a(x*)b" "-ab-axxb-" "${1}W" }}"#, "-W-xxW-"),
-    Function::new("mustRegexReplaceAllLiteral", REPLACE.fallible(), |host, args| replace_literal(host, &must(args)?, args)).doc("The text with every match replaced, `$` as it is.", r#"{{ mustRegexReplaceAllLiteral "b" "abc" "$1" }}"#, "a$1c"),
-    Function::new("mustRegexSplit", FIND_ALL.fallible(), |host, args| split(host, &must(args)?, args)).doc("The parts between matches.", r#"{{ mustRegexSplit "z+" "pizza" -1 }}"#, "[pi a]"),
-    Function::new("regexFind", FIND, |_, args| find(&panicking(args)?, args)).doc("The first match.", r#"{{ regexFind "b." "abc" }}"#, "bc"),
-    Function::new("regexFindAll", FIND_ALL, |host, args| find_all(host, &panicking(args)?, args)).doc("All matches, or the first n.", r#"{{ regexFindAll "[a-c]" "abc" 2 }}"#, "[a b]"),
-    Function::new("regexMatch", MATCH, |_, args| Ok(Value::Bool(must(args).is_ok_and(|r| r.is_match(bytes(args, 1)))))).doc("Whether a text matches; false for a wrong pattern.", r#"{{ regexMatch "^a" "abc" }}"#, "true"),
-    Function::new("regexQuoteMeta", takes(&[TEXT], TEXT), |_, args| Ok(Value::Str(quote_meta(bytes(args, 0)).into()))).doc("The text as a pattern that matches it.", r#"{{ regexQuoteMeta "1.2" }}"#, r"1\.2"),
-    Function::new("regexReplaceAll", REPLACE, |host, args| replace(host, &panicking(args)?, args)).doc("The text with every match replaced.", r#"{{ regexReplaceAll "a(x*)b" "-ab-axxb-" "${1}W" }}"#, "-W-xxW-"),
-    Function::new("regexReplaceAllLiteral", REPLACE, |host, args| replace_literal(host, &panicking(args)?, args)).doc("The text with every match replaced, `$` as it is.", r#"{{ regexReplaceAllLiteral "b" "abc" "$1" }}"#, "a$1c"),
-    Function::new("regexSplit", FIND_ALL, |host, args| split(host, &panicking(args)?, args)).doc("The parts between matches.", r#"{{ regexSplit "z+" "pizza" -1 }}"#, "[pi a]"),
+    Function::new("mustRegexFind", FIND.fallible(), |_, args| find(&must(args)?, args)).doc(
+        "The first match.",
+        r#"{{ mustRegexFind "b." "abc" }}"#,
+        "bc",
+    ),
+    Function::new("mustRegexFindAll", FIND_ALL.fallible(), |host, args| find_all(host, &must(args)?, args)).doc(
+        "All matches, or the first n.",
+        r#"{{ mustRegexFindAll "[a-c]" "abc" 2 }}"#,
+        "[a b]",
+    ),
+    Function::new("mustRegexMatch", MATCH.fallible(), |_, args| Ok(Value::Bool(must(args)?.is_match(bytes(args, 1)))))
+        .doc("Whether a text matches.", r#"{{ mustRegexMatch "^a" "abc" }}"#, "true"),
+    Function::new("mustRegexReplaceAll", REPLACE.fallible(), |host, args| replace(host, &must(args)?, args)).doc(
+        "The text with every match replaced.",
+        r#"{{ mustRegexReplaceAll "a(x*)b" "-ab-axxb-" "${1}W" }}"#,
+        "-W-xxW-",
+    ),
+    Function::new("mustRegexReplaceAllLiteral", REPLACE.fallible(), |host, args| {
+        replace_literal(host, &must(args)?, args)
+    })
+    .doc(
+        "The text with every match replaced, `$` as it is.",
+        r#"{{ mustRegexReplaceAllLiteral "b" "abc" "$1" }}"#,
+        "a$1c",
+    ),
+    Function::new("mustRegexSplit", FIND_ALL.fallible(), |host, args| split(host, &must(args)?, args)).doc(
+        "The parts between matches.",
+        r#"{{ mustRegexSplit "z+" "pizza" -1 }}"#,
+        "[pi a]",
+    ),
+    Function::new("regexFind", FIND, |_, args| find(&panicking(args)?, args)).doc(
+        "The first match.",
+        r#"{{ regexFind "b." "abc" }}"#,
+        "bc",
+    ),
+    Function::new("regexFindAll", FIND_ALL, |host, args| find_all(host, &panicking(args)?, args)).doc(
+        "All matches, or the first n.",
+        r#"{{ regexFindAll "[a-c]" "abc" 2 }}"#,
+        "[a b]",
+    ),
+    Function::new("regexMatch", MATCH, |_, args| Ok(Value::Bool(must(args).is_ok_and(|r| r.is_match(bytes(args, 1))))))
+        .doc("Whether a text matches; false for a wrong pattern.", r#"{{ regexMatch "^a" "abc" }}"#, "true"),
+    Function::new("regexQuoteMeta", takes(&[TEXT], TEXT), |_, args| Ok(Value::Str(quote_meta(bytes(args, 0)).into())))
+        .doc("The text as a pattern that matches it.", r#"{{ regexQuoteMeta "1.2" }}"#, r"1\.2"),
+    Function::new("regexReplaceAll", REPLACE, |host, args| replace(host, &panicking(args)?, args)).doc(
+        "The text with every match replaced.",
+        r#"{{ regexReplaceAll "a(x*)b" "-ab-axxb-" "${1}W" }}"#,
+        "-W-xxW-",
+    ),
+    Function::new("regexReplaceAllLiteral", REPLACE, |host, args| replace_literal(host, &panicking(args)?, args)).doc(
+        "The text with every match replaced, `$` as it is.",
+        r#"{{ regexReplaceAllLiteral "b" "abc" "$1" }}"#,
+        "a$1c",
+    ),
+    Function::new("regexSplit", FIND_ALL, |host, args| split(host, &panicking(args)?, args)).doc(
+        "The parts between matches.",
+        r#"{{ regexSplit "z+" "pizza" -1 }}"#,
+        "[pi a]",
+    ),
 ];
 
 fn must(args: &[Value]) -> Result<Regexp, CallError> {

@@ -21,7 +21,9 @@ pub(crate) static ALL: &[Function] = &[
 
 fn parse(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
     let source = text(args, 0);
-    let refuse = |why: &str| CallError(format!("unable to parse url: parse {}: {why}", echion_value::strconv::quote(source.as_bytes())));
+    let refuse = |why: &str| {
+        CallError(format!("unable to parse url: parse {}: {why}", echion_value::strconv::quote(source.as_bytes())))
+    };
     if source.bytes().any(|b| b < 0x20 || b == 0x7f) {
         return Err(refuse("net/url: invalid control character in URL"));
     }
@@ -40,9 +42,13 @@ fn parse(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
     }
     let port = host.rsplit_once(':').map(|(_, port)| port).filter(|_| !host.ends_with(']'));
     if let Some(port) = port.filter(|port| !port.bytes().all(|b| b.is_ascii_digit())) {
-        return Err(refuse(&format!("invalid port {} after host", echion_value::strconv::quote(format!(":{port}").as_bytes()))));
+        return Err(refuse(&format!(
+            "invalid port {} after host",
+            echion_value::strconv::quote(format!(":{port}").as_bytes())
+        )));
     }
-    let path = unescape(path).map_err(|bad| refuse(&format!("invalid URL escape {}", echion_value::strconv::quote(bad.as_bytes()))))?;
+    let path = unescape(path)
+        .map_err(|bad| refuse(&format!("invalid URL escape {}", echion_value::strconv::quote(bad.as_bytes()))))?;
     let hostname = match port {
         Some(port) => host.strip_suffix(port).and_then(|h| h.strip_suffix(':')).unwrap_or(host),
         None => host,
@@ -82,7 +88,10 @@ fn unescape(text: &str) -> Result<Vec<u8>, String> {
     while let Some(byte) = bytes.get(at) {
         if *byte == b'%' {
             let digits = bytes.get(at + 1..at + 3).and_then(|d| std::str::from_utf8(d).ok());
-            match digits.filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit())).and_then(|d| u8::from_str_radix(d, 16).ok()) {
+            match digits
+                .filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))
+                .and_then(|d| u8::from_str_radix(d, 16).ok())
+            {
                 Some(decoded) => out.push(decoded),
                 None => return Err(String::from_utf8_lossy(&bytes[at..bytes.len().min(at + 3)]).into_owned()),
             }

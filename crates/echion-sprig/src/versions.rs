@@ -96,7 +96,8 @@ fn semver(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
 
 fn compare(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
     let constraint = text(args, 0);
-    let alternatives = constraints(&constraint).ok_or_else(|| CallError(format!("improper constraint: {constraint}")))?;
+    let alternatives =
+        constraints(&constraint).ok_or_else(|| CallError(format!("improper constraint: {constraint}")))?;
     let version = Version::parse(&text(args, 1)).ok_or_else(|| CallError::new("invalid semantic version"))?;
     let fits = alternatives.iter().any(|all| all.iter().all(|constraint| constraint.allows(&version)));
     Ok(Value::Bool(fits))
@@ -115,7 +116,9 @@ impl Version {
             None => (rest, None),
         };
         let identifiers = |text: Option<&str>| {
-            text.is_none_or(|t| t.split('.').all(|p| !p.is_empty() && p.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')))
+            text.is_none_or(|t| {
+                t.split('.').all(|p| !p.is_empty() && p.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
+            })
         };
         if !identifiers(pre) || !identifiers(metadata) {
             return None;
