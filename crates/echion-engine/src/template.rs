@@ -6,6 +6,7 @@ use echion_model::yaml::{Kind, Node};
 use echion_model::{
     Finding, Notification, RenderContext, RenderError, Section, SectionKind, ServiceKind, Text, TextCompiler,
 };
+use echion_value::time::Time;
 use echion_value::{Str, Value};
 
 /// A compiled template.
@@ -163,7 +164,7 @@ pub(crate) fn render(
     data: &Value,
     now: i64,
 ) -> Result<Vec<u8>, Box<echion_template::Error>> {
-    let mut host = echion_template::Host::default();
-    let _ = now;
+    let now = Time::from_unix(now.div_euclid(1000), now.rem_euclid(1000) * 1_000_000);
+    let mut host = echion_template::Host::new(now);
     template.render(data, &mut host, &echion_template::Limits::default())
 }
