@@ -1,4 +1,5 @@
 //! The vectors, run through the engine.
 
 mod expr;
+mod template;
 mod trigger;

@@ -164,7 +164,7 @@ pub(crate) fn render(
     data: &Value,
     now: i64,
 ) -> Result<Vec<u8>, Box<echion_template::Error>> {
-    let time = Time::from_unix(now.div_euclid(1000), now.rem_euclid(1000) * 1_000_000);
-    let mut host = echion_template::Host::new(time);
+    let now = Time::from_unix(now.div_euclid(1000), now.rem_euclid(1000) * 1_000_000);
+    let mut host = echion_template::Host::new(now);
     template.render(data, &mut host, &echion_template::Limits::default())
 }

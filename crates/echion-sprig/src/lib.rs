@@ -11,11 +11,10 @@ use std::sync::LazyLock;
 
 use echion_template::Functions;
 
-static FUNCTIONS: LazyLock<Functions> =
-    LazyLock::new(|| Functions::new(&[dates::ALL, hashes::ALL, regexes::ALL, urls::ALL, versions::ALL]));
-
-/// Every function that a template can call: Go's own and sprig's.
+/// Every function that templates can call: Go's own and sprig's.
 #[must_use]
 pub fn functions() -> &'static Functions {
+    static FUNCTIONS: LazyLock<Functions> =
+        LazyLock::new(|| Functions::new(&[dates::ALL, hashes::ALL, regexes::ALL, urls::ALL, versions::ALL]));
     &FUNCTIONS
 }

@@ -16,16 +16,11 @@ pub enum Phase {
 /// A template that could not be parsed or rendered. The text is Go's, word for word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// When it went wrong.
-    pub phase: Phase,
-    /// The whole text, with the template's name and the position in it.
-    pub message: String,
-    /// The line, counted from one.
-    pub line: usize,
-    /// The byte in that line, counted from one.
-    pub column: usize,
-    /// What had been written before.
-    pub partial: Vec<u8>,
+    phase: Phase,
+    message: String,
+    line: usize,
+    column: usize,
+    partial: Vec<u8>,
 }
 
 impl Error {
@@ -35,6 +30,41 @@ impl Error {
         let line = 1 + before.bytes().filter(|b| *b == b'\n').count();
         let column = 1 + before.len() - before.rfind('\n').map_or(0, |i| i + 1);
         Box::new(Self { phase, message, line, column, partial: Vec::new() })
+    }
+
+    pub(crate) fn with_partial(mut self: Box<Self>, partial: Vec<u8>) -> Box<Self> {
+        self.partial = partial;
+        self
+    }
+
+    /// When it went wrong.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The whole text, with the template's name and the position in it.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The line, counted from one.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// The byte in that line, counted from one.
+    #[must_use]
+    pub fn column(&self) -> usize {
+        self.column
+    }
+
+    /// What had been written before.
+    #[must_use]
+    pub fn partial(&self) -> &[u8] {
+        &self.partial
     }
 }
 

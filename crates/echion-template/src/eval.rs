@@ -293,7 +293,7 @@ impl<'t> Run<'t, '_, '_> {
         let operand = match &expr.kind {
             ExprKind::Dot => dot.clone(),
             ExprKind::Nil => {
-                let t = wanted.unwrap_or(Type::Any);
+                let Some(t) = wanted else { return Ok(Operand::ABSENT) };
                 if can_be_nil(t) {
                     return Ok(Operand::element(zero(t), t));
                 }

@@ -51,6 +51,12 @@ impl std::fmt::Debug for Host<'_> {
     }
 }
 
+impl Default for Host<'_> {
+    fn default() -> Self {
+        Self::new(Time::default())
+    }
+}
+
 impl<'h> Host<'h> {
     /// A host that knows the time and nothing else.
     #[must_use]

@@ -60,10 +60,7 @@ impl Template {
         let mut run = exec::Run::new(self, host, limits, data);
         match run.whole(data) {
             Ok(()) => Ok(run.out),
-            Err(mut error) => {
-                error.partial = run.out;
-                Err(error)
-            }
+            Err(error) => Err(error.with_partial(run.out)),
         }
     }
 }

@@ -125,9 +125,7 @@ impl<'s> Parser<'s> {
     fn fail<T>(&self, message: impl std::fmt::Display) -> Parsed<T> {
         let token = &self.tokens[0];
         let message = format!("template: {}:{}: {message}", self.name, token.line);
-        let mut error = Error::new(Phase::Parse, message, self.text, token.at.min(self.text.len()));
-        error.line = token.line;
-        Err(error)
+        Err(Error::new(Phase::Parse, message, self.text, token.at))
     }
 
     fn unexpected<T>(&self, token: &Token<'_>, context: &str) -> Parsed<T> {

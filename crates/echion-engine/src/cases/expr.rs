@@ -33,7 +33,7 @@ fn evaluate(program: &Program, case: &Json, env: &Map) -> Result<Value, String> 
 }
 
 /// The time at which the case is evaluated; a case that gives none does not depend on it.
-fn now(case: &Json) -> Time {
+pub(super) fn now(case: &Json) -> Time {
     date(case.get("now").and_then(Json::as_str).unwrap_or("2025-01-01T00:00:00Z"))
 }
 
@@ -64,7 +64,7 @@ fn environment(case: &Json) -> Result<Map, String> {
 }
 
 /// A map of texts as a map of the given element type.
-fn retype(value: &Value, element: &echion_value::Type, change: impl Fn(&Str) -> Value) -> Value {
+pub(super) fn retype(value: &Value, element: &echion_value::Type, change: impl Fn(&Str) -> Value) -> Value {
     let Some(map) = value.as_map() else { return value.clone() };
     let entries = map.entries();
     let texts = entries.iter().filter_map(|(key, value)| match value {
@@ -171,7 +171,7 @@ fn types(value: &Value, depth: usize) -> Json {
     }
 }
 
-fn base64(bytes: &[u8]) -> String {
+pub(super) fn base64(bytes: &[u8]) -> String {
     let quoted = echion_value::json::marshal(&Value::Bytes(Some(Arc::from(bytes)))).unwrap_or_default();
     String::from_utf8_lossy(&quoted).trim_matches('"').to_owned()
 }

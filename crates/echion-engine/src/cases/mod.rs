@@ -2,4 +2,5 @@
 
 mod canned;
 pub mod expr;
+pub mod template;
 pub mod trigger;

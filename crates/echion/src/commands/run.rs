@@ -188,6 +188,7 @@ pub(super) struct Watcher {
     told: String,
     again: bool,
     failed: BTreeSet<ResourceId>,
+    unknown: BTreeSet<(String, String)>,
 }
 
 impl Watcher {
@@ -209,6 +210,7 @@ impl Watcher {
             told: String::new(),
             again: false,
             failed: BTreeSet::new(),
+            unknown: BTreeSet::new(),
         })
     }
 
@@ -261,6 +263,18 @@ impl Watcher {
         }
     }
 
+    /// Conditions that could not be evaluated, each once: with many new Applications this is the ordinary case.
+    fn tell_unknown(&mut self, plan: &Plan) {
+        for step in &plan.steps {
+            if let Action::Unknown(error) = &step.action
+                && self.unknown.insert((step.trigger.clone(), error.clone()))
+            {
+                let note = print::paint(print::WARNING, "note");
+                print::note(&format!("{note}: `when` of {} says nothing about {}: {error}", step.trigger, plan.resource));
+            }
+        }
+    }
+
     fn tell_once(&mut self, text: String) {
         if !text.is_empty() && text != self.told {
             print::note(&text);
@@ -282,6 +296,7 @@ impl Watcher {
             for note in &plan.notes {
                 print::note(&format!("{}: {note}", print::paint(print::WARNING, "warning")));
             }
+            self.tell_unknown(&plan);
             let failures = plan.steps.iter().filter_map(|step| match &step.action {
                 Action::Failed(reason) => Some((step, reason)),
                 _ => None,
@@ -352,6 +367,7 @@ impl Watcher {
                     Action::AlreadySent => "nothing: already sent".to_owned(),
                     Action::Clear => "clear".to_owned(),
                     Action::Nothing => "nothing: the condition is false".to_owned(),
+                    Action::Unknown(error) => format!("nothing: the condition failed: {}", error.lines().next().unwrap_or_default()),
                     Action::Failed(reason) => format!("fail: {reason}"),
                 };
                 rows.push(vec![resource.clone(), step.trigger.clone(), step.destination.to_string(), action]);
