@@ -1,5 +1,5 @@
 //! How long the conditions of the catalog's triggers take over one application.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a program for developers")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a program for developers")]
 
 use std::hint::black_box;
 use std::sync::Arc;
