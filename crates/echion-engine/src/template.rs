@@ -6,6 +6,7 @@ use echion_model::yaml::{Kind, Node};
 use echion_model::{
     Finding, Notification, RenderContext, RenderError, Section, SectionKind, ServiceKind, Text, TextCompiler,
 };
+use echion_value::time::Time;
 use echion_value::{Str, Value};
 
 /// A compiled template.
@@ -130,7 +131,7 @@ impl TextCompiler for Compiler<'_> {
         }
         match echion_template::parse(self.name, text, echion_sprig::functions()) {
             Ok(template) => Ok(Box::new(Compiled(Arc::new(template)))),
-            Err(error) => Err((error.message().to_owned(), (error.line() as u32, error.column().max(1) as u32))),
+            Err(error) => Err((error.message.clone(), (error.line as u32, error.column.max(1) as u32))),
         }
     }
 }
@@ -151,8 +152,8 @@ impl Text for Compiled {
     fn render(&self, context: &RenderContext<'_>) -> Result<Str, RenderError> {
         crate::template::render(&self.0, context.variables, context.now).map(Str::from).map_err(|error| RenderError {
             path: String::new(),
-            at: (error.line() as u32, error.column().max(1) as u32),
-            message: error.message().to_owned(),
+            at: (error.line as u32, error.column.max(1) as u32),
+            message: error.message.clone(),
         })
     }
 }
@@ -163,7 +164,7 @@ pub(crate) fn render(
     data: &Value,
     now: i64,
 ) -> Result<Vec<u8>, Box<echion_template::Error>> {
-    let mut host = echion_template::Host::default();
-    let _ = now;
+    let time = Time::from_unix(now.div_euclid(1000), now.rem_euclid(1000) * 1_000_000);
+    let mut host = echion_template::Host::new(time);
     template.render(data, &mut host, &echion_template::Limits::default())
 }
