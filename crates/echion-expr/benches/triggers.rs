@@ -1,5 +1,5 @@
 //! How long the conditions of the catalog's triggers take over one application.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a program for developers")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a program for developers")]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -27,7 +27,8 @@ const TRIGGERS: [(&str, &str); 8] = [
     ("on-sync-succeeded", "app.status.operationState != nil and app.status.operationState.phase in ['Succeeded']"),
 ];
 
-const ROUNDS: u32 = 200_000;
+const BATCHES: u32 = 40;
+const ROUNDS: u32 = 5_000;
 
 static PARSE: Signature = Signature::new(&[Type::String], Type::Time);
 
@@ -37,11 +38,15 @@ fn main() {
     let programs = TRIGGERS.map(|(name, source)| (name, compile(source).unwrap()));
     let mut total = 0;
     for (name, program) in &programs {
-        let start = Instant::now();
-        for _ in 0..ROUNDS {
-            black_box(program.eval(black_box(&env), &context).unwrap());
-        }
-        let nanoseconds = start.elapsed().as_nanos() / u128::from(ROUNDS);
+        // The best of several batches: other programs of the machine only ever add.
+        let batch = || {
+            let start = Instant::now();
+            for _ in 0..ROUNDS {
+                black_box(program.eval(black_box(&env), &context).unwrap());
+            }
+            start.elapsed().as_nanos() / u128::from(ROUNDS)
+        };
+        let nanoseconds = (0..BATCHES).map(|_| batch()).min().unwrap();
         total += nanoseconds;
         println!("{name:24}{nanoseconds:>6} ns");
     }
