@@ -131,7 +131,7 @@ impl TextCompiler for Compiler<'_> {
         }
         match echion_template::parse(self.name, text, echion_sprig::functions()) {
             Ok(template) => Ok(Box::new(Compiled(Arc::new(template)))),
-            Err(error) => Err((error.message.clone(), (error.line as u32, error.column.max(1) as u32))),
+            Err(error) => Err((error.message().to_owned(), (error.line() as u32, error.column().max(1) as u32))),
         }
     }
 }
@@ -152,8 +152,8 @@ impl Text for Compiled {
     fn render(&self, context: &RenderContext<'_>) -> Result<Str, RenderError> {
         crate::template::render(&self.0, context.variables, context.now).map(Str::from).map_err(|error| RenderError {
             path: String::new(),
-            at: (error.line as u32, error.column.max(1) as u32),
-            message: error.message.clone(),
+            at: (error.line() as u32, error.column().max(1) as u32),
+            message: error.message().to_owned(),
         })
     }
 }

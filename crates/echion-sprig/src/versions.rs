@@ -203,7 +203,7 @@ fn requirements(text: &str) -> Option<Vec<Constraint>> {
         return None;
     }
     while !rest.is_empty() {
-        let operator = OPERATORS.into_iter().find(|o| rest.starts_with(**o)).copied().unwrap_or("");
+        let operator = OPERATORS.iter().find(|o| rest.starts_with(**o)).copied().unwrap_or("");
         rest = rest[operator.len()..].trim_start();
         let end = rest.find([' ', ',']).unwrap_or(rest.len());
         let (version, tail) = rest.split_at(end);
@@ -224,8 +224,8 @@ fn constraint(operator: &'static str, text: &str) -> Option<Constraint> {
     let (numbers, tail) = text.split_at(text.find(['-', '+']).unwrap_or(text.len()));
     let wild = |p: &&str| matches!(*p, "x" | "X" | "*");
     let parts: Vec<&str> = numbers.trim_start_matches('v').split('.').collect();
-    let precision = parts.iter().position(|p| wild(&p)).unwrap_or(parts.len());
-    let filled: Vec<&str> = parts.iter().map(|p| if wild(&p) { "0" } else { *p }).collect();
+    let precision = parts.iter().position(wild).unwrap_or(parts.len());
+    let filled: Vec<&str> = parts.iter().map(|p| if wild(p) { "0" } else { *p }).collect();
     let version = Version::parse(&format!("{}{tail}", filled.join(".")))?;
     let precision = precision.min(version.written);
     Some(Constraint { operator, version, precision })

@@ -270,7 +270,10 @@ impl Watcher {
                 && self.unknown.insert((step.trigger.clone(), error.clone()))
             {
                 let note = print::paint(print::WARNING, "note");
-                print::note(&format!("{note}: `when` of {} says nothing about {}: {error}", step.trigger, plan.resource));
+                print::note(&format!(
+                    "{note}: `when` of {} says nothing about {}: {error}",
+                    step.trigger, plan.resource
+                ));
             }
         }
     }
@@ -367,7 +370,9 @@ impl Watcher {
                     Action::AlreadySent => "nothing: already sent".to_owned(),
                     Action::Clear => "clear".to_owned(),
                     Action::Nothing => "nothing: the condition is false".to_owned(),
-                    Action::Unknown(error) => format!("nothing: the condition failed: {}", error.lines().next().unwrap_or_default()),
+                    Action::Unknown(error) => {
+                        format!("nothing: the condition failed: {}", error.lines().next().unwrap_or_default())
+                    }
                     Action::Failed(reason) => format!("fail: {reason}"),
                 };
                 rows.push(vec![resource.clone(), step.trigger.clone(), step.destination.to_string(), action]);
