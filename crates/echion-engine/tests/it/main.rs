@@ -1,5 +1,7 @@
 //! Sequences of versions of a resource, and what is to be done about each.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly")]
+
 mod configuration;
 mod planning;
 
