@@ -19,6 +19,9 @@ const BATCH: u32 = 64;
 /// A service that neither answers nor times out by itself is given up on.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// How often the ledger is read although nothing happened.
+const GLANCE: Duration = Duration::from_secs(10);
+
 /// The vendor's word on pauses is taken up to here.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 
@@ -106,7 +109,9 @@ impl Dispatcher {
     pub async fn run(&self, stop: Arc<Notify>) -> Result<(), LedgerError> {
         let mut flights = Flights::default();
         loop {
-            let next = self.launch(&mut flights).await?;
+            // Another process may have made a delivery due again, which nobody tells us.
+            let glance = (self.clock)().saturating_add(millis(GLANCE));
+            let next = Some(self.launch(&mut flights).await?.map_or(glance, |next| next.min(glance)));
             tokio::select! {
                 () = stop.notified() => break,
                 () = self.wake.notified() => {}
@@ -281,12 +286,10 @@ fn classify(error: SendError, channel: &Channel, delivery: &Delivery, now: i64) 
     Outcome::Later { due: now.saturating_add(millis(wait)), error }
 }
 
+/// Sleeps until a time that [`Dispatcher::launch`] gave; for ever without one.
 async fn sleep_until(due: Option<i64>, now: i64) {
     match due {
-        // A due time in the past belongs to a delivery that waits for another to land.
-        Some(due) if due > now => {
-            tokio::time::sleep(Duration::from_millis(u64::try_from(due - now).unwrap_or(0))).await
-        }
-        _ => std::future::pending().await,
+        Some(due) => tokio::time::sleep(Duration::from_millis(u64::try_from(due - now).unwrap_or(0).max(1))).await,
+        None => std::future::pending().await,
     }
 }

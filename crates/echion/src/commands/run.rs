@@ -29,7 +29,7 @@ pub(super) async fn run(args: Run) -> Outcome {
         return watcher.dry_run(args.output.output).await;
     }
     let default = || format!("sqlite:{}", args.resources.join(".echion.sqlite").display());
-    let ledger = setup::ledger(&args.ledger.clone().unwrap_or_else(default)).await?;
+    let (ledger, _lock) = setup::own_ledger(&args.ledger.clone().unwrap_or_else(default)).await?;
     watcher.ledger = Some(Arc::clone(&ledger));
     let quiet = args.output.output == Format::Json;
     let dispatcher = Arc::new(watcher.dispatcher(ledger, move |event| {
