@@ -6,7 +6,7 @@ use echion_template::{Function, Host, takes};
 use echion_value::time::{self, Time, Zone};
 use echion_value::{CallError, Signature, Type, Value};
 
-use crate::args::text;
+use crate::checked::text;
 
 const TEXT: Type = Type::String;
 

@@ -1,6 +1,6 @@
 //! The sprig functions that templates may call, one file per family.
 
-mod args;
+mod checked;
 mod dates;
 mod hashes;
 mod regexes;

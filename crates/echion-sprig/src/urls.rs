@@ -3,7 +3,7 @@
 use echion_template::{Function, Host, takes};
 use echion_value::{CallError, Map, Str, Type, Value};
 
-use crate::args::text;
+use crate::checked::text;
 
 /// The functions of this family.
 pub(crate) static ALL: &[Function] = &[

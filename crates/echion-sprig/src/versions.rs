@@ -6,7 +6,7 @@ use std::sync::Arc;
 use echion_template::{Function, Host, takes};
 use echion_value::{CallError, Method, Object, ObjectType, Signature, Type, Value};
 
-use crate::args::text;
+use crate::checked::text;
 
 /// The functions of this family.
 pub(crate) static ALL: &[Function] = &[
