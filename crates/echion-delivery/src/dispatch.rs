@@ -8,7 +8,7 @@ use echion_model::{
     Channel, Delivery, DeliveryId, Ledger, LedgerError, Message, Outcome, ResourceId, SendError, SendErrorKind, Service,
 };
 use tokio::sync::Notify;
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::backoff;
 use crate::budget::{Spent, millis};
@@ -60,6 +60,9 @@ pub struct Dispatcher {
     report: Box<dyn Fn(&Event) + Send + Sync>,
     totals: Mutex<Totals>,
 }
+
+/// How a task ended.
+type Ended = Result<(Id, Event), JoinError>;
 
 #[derive(Default)]
 struct Flights {
@@ -115,12 +118,13 @@ impl Dispatcher {
             tokio::select! {
                 () = stop.notified() => break,
                 () = self.wake.notified() => {}
-                landed = self.land(&mut flights) => landed?,
+                ended = ended(&mut flights.tasks) => self.land(&mut flights, ended).await?,
                 () = sleep_until(next, (self.clock)()) => {}
             }
         }
         while !flights.deliveries.is_empty() {
-            self.land(&mut flights).await?;
+            let ended = ended(&mut flights.tasks).await;
+            self.land(&mut flights, ended).await?;
         }
         Ok(())
     }
@@ -137,7 +141,7 @@ impl Dispatcher {
                 return Ok(());
             }
             tokio::select! {
-                landed = self.land(&mut flights) => landed?,
+                ended = ended(&mut flights.tasks) => self.land(&mut flights, ended).await?,
                 () = sleep_until(next, (self.clock)()) => {}
             }
         }
@@ -162,6 +166,8 @@ impl Dispatcher {
                 );
                 self.ledger.begin(&delivery.id, name, now).await?;
                 self.settle(delivery, Outcome::Parked(error)).await?;
+                // It may have stood in front of others that are due.
+                later(now);
                 continue;
             };
             let channel = service.channel(&delivery.intent.destination.recipient);
@@ -197,20 +203,18 @@ impl Dispatcher {
             let task = flights.tasks.spawn(attempt(service, channel, delivery.clone(), Arc::clone(&self.clock)));
             flights.by_task.insert(task.id(), (delivery, name));
         }
-        if next.is_none() && flights.deliveries.is_empty() {
-            next = self.ledger.next_due().await?;
-        } else if let Some(due) = self.ledger.next_due().await?.filter(|due| *due > now) {
+        // What is due and was not started waits for a slot, which is in `next`, or for a landing.
+        if let Some(due) = self.ledger.next_due(now).await? {
             next = Some(next.map_or(due, |n| n.min(due)));
         }
         Ok(next)
     }
 
-    /// Waits for one attempt to end and records it. Waits for ever when none is on its way.
-    async fn land(&self, flights: &mut Flights) -> Result<(), LedgerError> {
-        let (id, event) = match flights.tasks.join_next_with_id().await {
-            None => return std::future::pending().await,
-            Some(Ok((id, event))) => (id, Some(event)),
-            Some(Err(error)) => (error.id(), None),
+    /// Records an attempt that has ended. Not to be raced against anything: an outcome dropped half way would be sent again.
+    async fn land(&self, flights: &mut Flights, ended: Ended) -> Result<(), LedgerError> {
+        let (id, event) = match ended {
+            Ok((id, event)) => (id, Some(event)),
+            Err(error) => (error.id(), None),
         };
         let Some((delivery, channel)) = flights.by_task.remove(&id) else { return Ok(()) };
         let event = event.unwrap_or_else(|| {
@@ -286,10 +290,21 @@ fn classify(error: SendError, channel: &Channel, delivery: &Delivery, now: i64) 
     Outcome::Later { due: now.saturating_add(millis(wait)), error }
 }
 
+/// The next attempt that ends; never when none is on its way. Nothing is lost when it is dropped while waiting.
+async fn ended(tasks: &mut JoinSet<Event>) -> Ended {
+    match tasks.join_next_with_id().await {
+        Some(ended) => ended,
+        None => std::future::pending().await,
+    }
+}
+
 /// Sleeps until a time that [`Dispatcher::launch`] gave; for ever without one.
 async fn sleep_until(due: Option<i64>, now: i64) {
     match due {
-        Some(due) => tokio::time::sleep(Duration::from_millis(u64::try_from(due - now).unwrap_or(0).max(1))).await,
+        Some(due) => {
+            let wait = u64::try_from(due.saturating_sub(now)).unwrap_or(0);
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+        }
         None => std::future::pending().await,
     }
 }
