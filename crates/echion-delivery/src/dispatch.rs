@@ -8,13 +8,13 @@ use echion_model::{
     Channel, Delivery, DeliveryId, Ledger, LedgerError, Message, Outcome, ResourceId, SendError, SendErrorKind, Service,
 };
 use tokio::sync::Notify;
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::backoff;
 use crate::budget::{Spent, millis};
 
-/// Deliveries read at once for each service.
-const BATCH: u32 = 64;
+/// Deliveries read at once for each service, beside those on their way.
+const BATCH: u32 = 16;
 
 /// A service that neither answers nor times out by itself is given up on.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -205,12 +205,20 @@ impl Dispatcher {
         Ok(next)
     }
 
-    /// Waits for one attempt to end and records it. Waits for ever when none is on its way.
+    /// Waits for an attempt to end and records it, and all others that have ended by then. Waits for ever when none is on its way.
     async fn land(&self, flights: &mut Flights) -> Result<(), LedgerError> {
-        let (id, event) = match flights.tasks.join_next_with_id().await {
-            None => return std::future::pending().await,
-            Some(Ok((id, event))) => (id, Some(event)),
-            Some(Err(error)) => (error.id(), None),
+        let Some(first) = flights.tasks.join_next_with_id().await else { return std::future::pending().await };
+        self.landed(flights, first).await?;
+        while let Some(next) = flights.tasks.try_join_next_with_id() {
+            self.landed(flights, next).await?;
+        }
+        Ok(())
+    }
+
+    async fn landed(&self, flights: &mut Flights, end: Result<(Id, Event), JoinError>) -> Result<(), LedgerError> {
+        let (id, event) = match end {
+            Ok((id, event)) => (id, Some(event)),
+            Err(error) => (error.id(), None),
         };
         let Some((delivery, channel)) = flights.by_task.remove(&id) else { return Ok(()) };
         let event = event.unwrap_or_else(|| {
