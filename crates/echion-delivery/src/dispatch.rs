@@ -112,15 +112,17 @@ impl Dispatcher {
             // Another process may have made a delivery due again, which nobody tells us.
             let glance = (self.clock)().saturating_add(millis(GLANCE));
             let next = Some(self.launch(&mut flights).await?.map_or(glance, |next| next.min(glance)));
-            tokio::select! {
+            // Only waiting stands in `select!`: what has ended must be recorded, whatever else happens meanwhile.
+            let end = tokio::select! {
                 () = stop.notified() => break,
-                () = self.wake.notified() => {}
-                landed = self.land(&mut flights) => landed?,
-                () = sleep_until(next, (self.clock)()) => {}
-            }
+                () = self.wake.notified() => continue,
+                () = sleep_until(next, (self.clock)()) => continue,
+                Some(end) = flights.tasks.join_next_with_id() => end,
+            };
+            self.land(&mut flights, end).await?;
         }
-        while !flights.deliveries.is_empty() {
-            self.land(&mut flights).await?;
+        while let Some(end) = flights.tasks.join_next_with_id().await {
+            self.land(&mut flights, end).await?;
         }
         Ok(())
     }
@@ -136,10 +138,11 @@ impl Dispatcher {
             if flights.deliveries.is_empty() && next.is_none_or(|due| due > deadline) {
                 return Ok(());
             }
-            tokio::select! {
-                landed = self.land(&mut flights) => landed?,
-                () = sleep_until(next, (self.clock)()) => {}
-            }
+            let end = tokio::select! {
+                () = sleep_until(next, (self.clock)()) => continue,
+                Some(end) = flights.tasks.join_next_with_id() => end,
+            };
+            self.land(&mut flights, end).await?;
         }
     }
 
@@ -205,10 +208,9 @@ impl Dispatcher {
         Ok(next)
     }
 
-    /// Waits for an attempt to end and records it, and all others that have ended by then. Waits for ever when none is on its way.
-    async fn land(&self, flights: &mut Flights) -> Result<(), LedgerError> {
-        let Some(first) = flights.tasks.join_next_with_id().await else { return std::future::pending().await };
-        self.landed(flights, first).await?;
+    /// Records an attempt that has ended, and all others that have ended by now.
+    async fn land(&self, flights: &mut Flights, end: Result<(Id, Event), JoinError>) -> Result<(), LedgerError> {
+        self.landed(flights, end).await?;
         while let Some(next) = flights.tasks.try_join_next_with_id() {
             self.landed(flights, next).await?;
         }
