@@ -13,8 +13,8 @@ use tokio::task::{Id, JoinError, JoinSet};
 use crate::backoff;
 use crate::budget::{Spent, millis};
 
-/// Deliveries read at once for each service.
-const BATCH: u32 = 64;
+/// Deliveries read at once for each service, beside those on their way.
+const BATCH: u32 = 16;
 
 /// A service that neither answers nor times out by itself is given up on.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -60,9 +60,6 @@ pub struct Dispatcher {
     report: Box<dyn Fn(&Event) + Send + Sync>,
     totals: Mutex<Totals>,
 }
-
-/// How a task ended.
-type Ended = Result<(Id, Event), JoinError>;
 
 #[derive(Default)]
 struct Flights {
@@ -115,16 +112,17 @@ impl Dispatcher {
             // Another process may have made a delivery due again, which nobody tells us.
             let glance = (self.clock)().saturating_add(millis(GLANCE));
             let next = Some(self.launch(&mut flights).await?.map_or(glance, |next| next.min(glance)));
-            tokio::select! {
+            // Only waiting stands in `select!`: what has ended must be recorded, whatever else happens meanwhile.
+            let end = tokio::select! {
                 () = stop.notified() => break,
-                () = self.wake.notified() => {}
-                ended = ended(&mut flights.tasks) => self.land(&mut flights, ended).await?,
-                () = sleep_until(next, (self.clock)()) => {}
-            }
+                () = self.wake.notified() => continue,
+                () = sleep_until(next, (self.clock)()) => continue,
+                Some(end) = flights.tasks.join_next_with_id() => end,
+            };
+            self.land(&mut flights, end).await?;
         }
-        while !flights.deliveries.is_empty() {
-            let ended = ended(&mut flights.tasks).await;
-            self.land(&mut flights, ended).await?;
+        while let Some(end) = flights.tasks.join_next_with_id().await {
+            self.land(&mut flights, end).await?;
         }
         Ok(())
     }
@@ -140,10 +138,11 @@ impl Dispatcher {
             if flights.deliveries.is_empty() && next.is_none_or(|due| due > deadline) {
                 return Ok(());
             }
-            tokio::select! {
-                ended = ended(&mut flights.tasks) => self.land(&mut flights, ended).await?,
-                () = sleep_until(next, (self.clock)()) => {}
-            }
+            let end = tokio::select! {
+                () = sleep_until(next, (self.clock)()) => continue,
+                Some(end) = flights.tasks.join_next_with_id() => end,
+            };
+            self.land(&mut flights, end).await?;
         }
     }
 
@@ -210,9 +209,17 @@ impl Dispatcher {
         Ok(next)
     }
 
-    /// Records an attempt that has ended. Not to be raced against anything: an outcome dropped half way would be sent again.
-    async fn land(&self, flights: &mut Flights, ended: Ended) -> Result<(), LedgerError> {
-        let (id, event) = match ended {
+    /// Records an attempt that has ended, and all others that have ended by now.
+    async fn land(&self, flights: &mut Flights, end: Result<(Id, Event), JoinError>) -> Result<(), LedgerError> {
+        self.landed(flights, end).await?;
+        while let Some(next) = flights.tasks.try_join_next_with_id() {
+            self.landed(flights, next).await?;
+        }
+        Ok(())
+    }
+
+    async fn landed(&self, flights: &mut Flights, end: Result<(Id, Event), JoinError>) -> Result<(), LedgerError> {
+        let (id, event) = match end {
             Ok((id, event)) => (id, Some(event)),
             Err(error) => (error.id(), None),
         };
@@ -288,14 +295,6 @@ fn classify(error: SendError, channel: &Channel, delivery: &Delivery, now: i64) 
         return Outcome::Parked(SendError::permanent(reason, "re-deliver it once the service answers again"));
     }
     Outcome::Later { due: now.saturating_add(millis(wait)), error }
-}
-
-/// The next attempt that ends; never when none is on its way. Nothing is lost when it is dropped while waiting.
-async fn ended(tasks: &mut JoinSet<Event>) -> Ended {
-    match tasks.join_next_with_id().await {
-        Some(ended) => ended,
-        None => std::future::pending().await,
-    }
 }
 
 /// Sleeps until a time that [`Dispatcher::launch`] gave; for ever without one.

@@ -1,5 +1,7 @@
 //! The dispatcher over the SQL ledger, with services that do what a test says and a clock that jumps.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly")]
+
 mod held;
 
 use std::collections::{BTreeMap, VecDeque};
