@@ -124,7 +124,9 @@ impl Service for DingTalk {
             body: fit(body),
         };
         let answer = self.client.send(request).await?;
-        Robot::DingTalk.judge(&answer, message.now, |text| self.secret.redact(&self.url.redact(text)))
+        let unsigned =
+            self.secret.is_empty().then_some("set `secret` to the robot's signing secret (it begins with SEC)");
+        Robot::DingTalk.judge(&answer, message.now, unsigned, |text| self.secret.redact(&self.url.redact(text)))
     }
 
     fn channel(&self, _: &str) -> Channel {

@@ -235,7 +235,10 @@ impl Service for Webhook {
         let request = self.request(message)?;
         let result = match self.client.send(request).await {
             Ok(answer) => match self.robot {
-                Some(robot) => robot.judge(&answer, message.now, |text| self.quote(text)),
+                Some(robot) => {
+                    let unsigned = self.sign.is_none().then_some(robot.how_to_sign());
+                    robot.judge(&answer, message.now, unsigned, |text| self.quote(text))
+                }
                 None => answer::by_status(&answer, |text| self.quote(text)),
             },
             Err(error) => Err(error),

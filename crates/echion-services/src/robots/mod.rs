@@ -40,6 +40,15 @@ impl Robot {
         }
     }
 
+    /// The line that makes a `webhook` sign.
+    pub(crate) fn how_to_sign(self) -> &'static str {
+        match self {
+            Robot::DingTalk => "add `sign: {scheme: dingtalk, secret: $key}` to the service",
+            Robot::Feishu => "add `sign: {scheme: feishu, secret: $key}` to the service",
+            Robot::WeCom => "make the robot do without",
+        }
+    }
+
     /// The vendor's documented rate.
     pub(crate) fn budget(self) -> echion_model::Budget {
         match self {
@@ -49,8 +58,15 @@ impl Robot {
         }
     }
 
-    /// Judges an answer. `now` is our clock in milliseconds, to tell a wrong clock from a wrong signature; `quote` redacts.
-    pub(crate) fn judge(self, answer: &Answer, now: i64, quote: impl Fn(&str) -> String) -> Result<Receipt, SendError> {
+    /// Judges an answer. `now` is our clock in milliseconds, to tell a wrong clock from a wrong signature; `unsigned` says how the
+    /// service is told to sign, when it does not; `quote` redacts.
+    pub(crate) fn judge(
+        self,
+        answer: &Answer,
+        now: i64,
+        unsigned: Option<&'static str>,
+        quote: impl Fn(&str) -> String,
+    ) -> Result<Receipt, SendError> {
         if !(200..300).contains(&answer.status) {
             return answer::by_status(answer, quote);
         }
@@ -73,8 +89,8 @@ impl Robot {
         if code == 0 {
             return Ok(Receipt { answer: format!("HTTP {} {code_field} 0", answer.status) });
         }
-        let refusal =
-            Refusal { code, reason: format!("{code_field} {code}: {text}"), text, skew: answer.date.map(|d| now - d) };
+        let reason = format!("{code_field} {code}: {text}");
+        let refusal = Refusal { code, reason, text, skew: answer.date.map(|d| now - d), unsigned };
         Err(match self {
             Robot::DingTalk => dingtalk::explain(refusal),
             Robot::Feishu => feishu::explain(refusal),
@@ -90,11 +106,17 @@ pub(crate) struct Refusal {
     pub(crate) reason: String,
     /// How far our clock is ahead of the vendor's, in milliseconds.
     pub(crate) skew: Option<i64>,
+    /// How the service is told to sign, when the request was not signed.
+    pub(crate) unsigned: Option<&'static str>,
 }
 
 impl Refusal {
-    /// What to do when a signature was not accepted: the clock first, since a wrong clock looks like a wrong secret.
+    /// What to do when a signature was not accepted: whether there is one at all, then the clock, since a wrong clock looks like a wrong
+    /// secret.
     fn signature_fix(&self, secret: &str) -> String {
+        if let Some(how) = self.unsigned {
+            return format!("the robot wants signed requests: {how}");
+        }
         match self.skew.filter(|skew| skew.abs() > 60_000) {
             Some(skew) => {
                 let side = if skew > 0 { "ahead" } else { "behind" };
@@ -140,7 +162,7 @@ mod tests {
 
     fn judge(robot: Robot, body: &str) -> Result<Receipt, SendError> {
         let answer = Answer { status: 200, retry_after: None, date: None, body: body.to_owned() };
-        robot.judge(&answer, 0, str::to_owned)
+        robot.judge(&answer, 0, None, str::to_owned)
     }
 
     #[test]
@@ -183,8 +205,21 @@ mod tests {
     fn a_wrong_clock_is_named_when_the_answer_has_a_date() {
         let body = r#"{"errcode":310000,"errmsg":"sign not match"}"#.to_owned();
         let answer = Answer { status: 200, retry_after: None, date: Some(0), body };
-        let error = Robot::DingTalk.judge(&answer, 74 * 60_000, str::to_owned).unwrap_err();
+        let error = Robot::DingTalk.judge(&answer, 74 * 60_000, None, str::to_owned).unwrap_err();
         assert!(error.fix.contains("74 minutes ahead"), "{}", error.fix);
+    }
+
+    #[test]
+    fn a_request_without_a_signature_is_told_how_to_sign() {
+        for (robot, body) in [
+            (Robot::DingTalk, r#"{"errcode":310000,"errmsg":"invalid timestamp"}"#),
+            (Robot::DingTalk, r#"{"errcode":310000,"errmsg":"sign not match"}"#),
+            (Robot::Feishu, r#"{"code":19021,"msg":"sign match fail or timestamp is not within one hour"}"#),
+        ] {
+            let answer = Answer { status: 200, retry_after: None, date: Some(0), body: body.to_owned() };
+            let error = robot.judge(&answer, 74 * 60_000, Some("set `secret`"), str::to_owned).unwrap_err();
+            assert_eq!(error.fix, "the robot wants signed requests: set `secret`");
+        }
     }
 
     #[test]
