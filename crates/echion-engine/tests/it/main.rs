@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly")]
 
 mod configuration;
+mod docs;
 mod planning;
 
 use std::collections::BTreeMap;
