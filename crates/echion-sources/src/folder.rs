@@ -1,6 +1,7 @@
 //! A folder of manifests: what a cluster would do to an object is done by editing a file.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -196,27 +197,40 @@ fn list(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Result<()>
     Ok(())
 }
 
-/// Notifies `wake` whenever something changes under one of the paths, as long as the result lives.
+/// Notifies `wake` whenever a manifest in one of the folders or one of the files changes, as long as the result lives. Everything else
+/// that stands beside them, such as a ledger or a log, wakes nobody.
 ///
 /// # Errors
 /// When the system cannot watch them.
 pub fn watch(paths: &[&Path], wake: Arc<Notify>) -> Result<impl Drop + use<>, notify::Error> {
+    let (folders, files): (Vec<&Path>, Vec<&Path>) = paths.iter().partition(|path| path.is_dir());
+    let names: Vec<_> = files.iter().filter_map(|file| file.file_name().map(ToOwned::to_owned)).collect();
     let mut watcher = notify::recommended_watcher(move |event: Result<notify::Event, notify::Error>| {
         // Reading a file is an event too, and ours.
-        if event.is_ok_and(|event| !event.kind.is_access()) {
+        let Ok(event) = event else { return };
+        if !event.kind.is_access() && event.paths.iter().any(|path| concerns(path, &names)) {
             wake.notify_one();
         }
     })?;
-    for path in paths {
+    for folder in folders {
+        watcher.watch(folder, RecursiveMode::Recursive)?;
+    }
+    for file in files {
         // Editors replace files, so it is the folder of a file that must be watched.
-        let folder = if path.is_dir() {
-            path
-        } else {
-            path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
-        };
-        watcher.watch(folder, if path.is_dir() { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive })?;
+        let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        watcher.watch(folder, RecursiveMode::NonRecursive)?;
     }
     Ok(Watching(watcher))
+}
+
+/// Whether a change of `path` can matter: a manifest, a watched file, or something without an extension, which may be a folder, or the
+/// link `..data` that Kubernetes switches over.
+fn concerns(path: &Path, names: &[OsString]) -> bool {
+    let Some(name) = path.file_name() else { return true };
+    names.iter().any(|known| known == name)
+        || name.to_string_lossy().starts_with("..")
+        || path.extension().is_none_or(|e| e == "yaml" || e == "yml" || e == "json")
+            && !name.to_string_lossy().starts_with('.')
 }
 
 struct Watching(#[expect(dead_code, reason = "dropping it ends the watch")] notify::RecommendedWatcher);
@@ -253,6 +267,17 @@ mod tests {
         fs::remove_file(folder.path().join("a.yaml")).unwrap();
         let gone: Vec<String> = source.scan().unwrap().gone.iter().map(|id| id.name.clone()).collect();
         assert_eq!(gone, ["one", "two"]);
+    }
+
+    #[test]
+    fn a_ledger_beside_the_manifests_wakes_nobody() {
+        let concerns = |path: &str| concerns(Path::new(path), &["cm.txt".into()]);
+        for path in ["a/app.yaml", "a/b.json", "a/folder", "cm.txt", "a/..data"] {
+            assert!(concerns(path), "{path}");
+        }
+        for path in ["a/.echion.sqlite", "a/.echion.sqlite-wal", "a/run.log", "a/.app.yaml", "a/.app.yaml.swp"] {
+            assert!(!concerns(path), "{path}");
+        }
     }
 
     #[test]
