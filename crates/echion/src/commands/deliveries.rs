@@ -1,7 +1,10 @@
 //! `echion deliveries`.
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use echion_delivery::SqlLedger;
 use echion_model::{DeliveryId, Filter, Ledger as _, Status};
 use echion_value::time::{RFC3339, Time};
 use serde_json::json;
@@ -17,7 +20,7 @@ pub(super) async fn run(args: Deliveries) -> Outcome {
                 StatusArg::Delivered => Status::Delivered,
                 StatusArg::Parked => Status::Parked,
             });
-            let ledger = setup::ledger(&ledger).await?;
+            let ledger = existing(&ledger).await?;
             let list = ledger.list(&Filter { status, limit }).await.map_err(|e| Failure::new(e.to_string()))?;
             if output.output == Format::Json {
                 print::out(&json!(list).to_string());
@@ -44,7 +47,7 @@ pub(super) async fn run(args: Deliveries) -> Outcome {
             Ok(ExitCode::SUCCESS)
         }
         Deliveries::Redeliver { id, ledger } => {
-            let ledger = setup::ledger(&ledger).await?;
+            let ledger = existing(&ledger).await?;
             let id = DeliveryId(id);
             let done = ledger.redeliver(&id, setup::now()).await.map_err(|e| Failure::new(e.to_string()))?;
             if done {
@@ -54,5 +57,14 @@ pub(super) async fn run(args: Deliveries) -> Outcome {
             Err(Failure::new(format!("no parked delivery {id}"))
                 .hint("`echion deliveries list --status parked` shows those that can be re-delivered"))
         }
+    }
+}
+
+/// Opens a ledger that is there: a misspelt name is not an empty history.
+async fn existing(name: &str) -> Result<Arc<SqlLedger>, Failure> {
+    match name.strip_prefix("sqlite:").filter(|file| !file.is_empty() && !Path::new(file).exists()) {
+        Some(file) => Err(Failure::new(format!("there is no ledger {file}"))
+            .hint("`echion run` keeps it in `.echion.sqlite` in the folder of the resources")),
+        None => setup::ledger(name).await,
     }
 }

@@ -72,7 +72,11 @@ async fn once(watcher: &mut Watcher, dispatcher: &Dispatcher, args: &Run) -> Out
             print::count(looked.resources, "resource"),
             totals.delivered,
             totals.parked,
-            if looked.failed > 0 { format!(", {} could not be told", looked.failed) } else { String::new() },
+            [(looked.failed, "could not be told"), (looked.skipped, "skipped (`--dry-run` says why)")]
+                .into_iter()
+                .filter(|(count, _)| *count > 0)
+                .map(|(count, what)| format!(", {count} {what}"))
+                .collect::<String>(),
         ));
     }
     Ok(if totals.parked > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
@@ -169,6 +173,14 @@ fn report(event: &Event) {
     }
 }
 
+/// Prints a text that was not the last one printed.
+fn tell_once(told: &mut String, text: String) {
+    if !text.is_empty() && text != *told {
+        print::note(&text);
+    }
+    *told = text;
+}
+
 /// What a round of looks came to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Looked {
@@ -184,8 +196,10 @@ pub(super) struct Watcher {
     config: Arc<RwLock<Arc<Config>>>,
     folder: Folder,
     pub(super) ledger: Option<Arc<SqlLedger>>,
-    /// What was printed about the configuration and files last, so that it is printed once.
+    /// What was printed about the folder's files last, so that it is printed once.
     told: String,
+    /// The same about the configuration's files.
+    told_configuration: String,
     again: bool,
     failed: BTreeSet<ResourceId>,
     unknown: BTreeSet<(String, String)>,
@@ -208,6 +222,7 @@ impl Watcher {
             folder,
             ledger: None,
             told: String::new(),
+            told_configuration: String::new(),
             again: false,
             failed: BTreeSet::new(),
             unknown: BTreeSet::new(),
@@ -249,9 +264,12 @@ impl Watcher {
         let previous = self.config();
         match setup::sources(&self.sources) {
             Err(failure) => {
-                self.tell_once(format!("error: {}; the last good configuration stays in use", failure.message))
+                let word = print::paint(print::ERROR, "error");
+                let text = format!("{word}: {}; the last good configuration stays in use", failure.message);
+                tell_once(&mut self.told_configuration, text);
             }
             Ok(sources) => {
+                self.told_configuration.clear();
                 let config = setup::config(&sources, Some(&previous));
                 if config.findings != previous.findings {
                     print::findings(setup::config_name(&self.sources), &config.findings);
@@ -276,13 +294,6 @@ impl Watcher {
                 ));
             }
         }
-    }
-
-    fn tell_once(&mut self, text: String) {
-        if !text.is_empty() && text != self.told {
-            print::note(&text);
-        }
-        self.told = text;
     }
 
     /// Looks at every resource that changed, and at those whose last look failed, and records what follows.
@@ -328,8 +339,9 @@ impl Watcher {
     /// What is to be looked at now, and what is gone.
     fn scan(&mut self) -> Result<(Vec<Resource>, Vec<ResourceId>), Failure> {
         let observed = self.folder.scan().map_err(|error| Failure::new(format!("cannot read the folder: {error}")))?;
-        let problems: Vec<String> = observed.problems.iter().map(ToString::to_string).collect();
-        self.tell_once(problems.join("\n"));
+        let word = print::paint(print::WARNING, "warning");
+        let problems: Vec<String> = observed.problems.iter().map(|problem| format!("{word}: {problem}")).collect();
+        tell_once(&mut self.told, problems.join("\n"));
         let resources = if std::mem::take(&mut self.again) {
             self.folder.resources(APPLICATION).cloned().collect()
         } else {
