@@ -34,6 +34,8 @@ CREATE TABLE delivery (
 
 CREATE INDEX delivery_due ON delivery (status, due);
 
+CREATE INDEX delivery_queue ON delivery (status, service, id);
+
 CREATE TABLE attempt (
   delivery TEXT NOT NULL,
   channel  TEXT NOT NULL,

@@ -8,16 +8,19 @@ use echion_model::{
     Channel, Delivery, DeliveryId, Ledger, LedgerError, Message, Outcome, ResourceId, SendError, SendErrorKind, Service,
 };
 use tokio::sync::Notify;
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::backoff;
 use crate::budget::{Spent, millis};
 
-/// Deliveries read at once for each service.
-const BATCH: u32 = 64;
+/// Deliveries read at once for each service, beside those on their way.
+const BATCH: u32 = 16;
 
 /// A service that neither answers nor times out by itself is given up on.
 const PATIENCE: Duration = Duration::from_secs(90);
+
+/// How often the ledger is read although nothing happened.
+const GLANCE: Duration = Duration::from_secs(10);
 
 /// The vendor's word on pauses is taken up to here.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
@@ -106,16 +109,20 @@ impl Dispatcher {
     pub async fn run(&self, stop: Arc<Notify>) -> Result<(), LedgerError> {
         let mut flights = Flights::default();
         loop {
-            let next = self.launch(&mut flights).await?;
-            tokio::select! {
+            // Another process may have made a delivery due again, which nobody tells us.
+            let glance = (self.clock)().saturating_add(millis(GLANCE));
+            let next = Some(self.launch(&mut flights).await?.map_or(glance, |next| next.min(glance)));
+            // Only waiting stands in `select!`: what has ended must be recorded, whatever else happens meanwhile.
+            let end = tokio::select! {
                 () = stop.notified() => break,
-                () = self.wake.notified() => {}
-                landed = self.land(&mut flights) => landed?,
-                () = sleep_until(next, (self.clock)()) => {}
-            }
+                () = self.wake.notified() => continue,
+                () = sleep_until(next, (self.clock)()) => continue,
+                Some(end) = flights.tasks.join_next_with_id() => end,
+            };
+            self.land(&mut flights, end).await?;
         }
-        while !flights.deliveries.is_empty() {
-            self.land(&mut flights).await?;
+        while let Some(end) = flights.tasks.join_next_with_id().await {
+            self.land(&mut flights, end).await?;
         }
         Ok(())
     }
@@ -131,10 +138,11 @@ impl Dispatcher {
             if flights.deliveries.is_empty() && next.is_none_or(|due| due > deadline) {
                 return Ok(());
             }
-            tokio::select! {
-                landed = self.land(&mut flights) => landed?,
-                () = sleep_until(next, (self.clock)()) => {}
-            }
+            let end = tokio::select! {
+                () = sleep_until(next, (self.clock)()) => continue,
+                Some(end) = flights.tasks.join_next_with_id() => end,
+            };
+            self.land(&mut flights, end).await?;
         }
     }
 
@@ -200,12 +208,19 @@ impl Dispatcher {
         Ok(next)
     }
 
-    /// Waits for one attempt to end and records it. Waits for ever when none is on its way.
-    async fn land(&self, flights: &mut Flights) -> Result<(), LedgerError> {
-        let (id, event) = match flights.tasks.join_next_with_id().await {
-            None => return std::future::pending().await,
-            Some(Ok((id, event))) => (id, Some(event)),
-            Some(Err(error)) => (error.id(), None),
+    /// Records an attempt that has ended, and all others that have ended by now.
+    async fn land(&self, flights: &mut Flights, end: Result<(Id, Event), JoinError>) -> Result<(), LedgerError> {
+        self.landed(flights, end).await?;
+        while let Some(next) = flights.tasks.try_join_next_with_id() {
+            self.landed(flights, next).await?;
+        }
+        Ok(())
+    }
+
+    async fn landed(&self, flights: &mut Flights, end: Result<(Id, Event), JoinError>) -> Result<(), LedgerError> {
+        let (id, event) = match end {
+            Ok((id, event)) => (id, Some(event)),
+            Err(error) => (error.id(), None),
         };
         let Some((delivery, channel)) = flights.by_task.remove(&id) else { return Ok(()) };
         let event = event.unwrap_or_else(|| {
@@ -281,12 +296,10 @@ fn classify(error: SendError, channel: &Channel, delivery: &Delivery, now: i64) 
     Outcome::Later { due: now.saturating_add(millis(wait)), error }
 }
 
+/// Sleeps until a time that [`Dispatcher::launch`] gave; for ever without one.
 async fn sleep_until(due: Option<i64>, now: i64) {
     match due {
-        // A due time in the past belongs to a delivery that waits for another to land.
-        Some(due) if due > now => {
-            tokio::time::sleep(Duration::from_millis(u64::try_from(due - now).unwrap_or(0))).await
-        }
-        _ => std::future::pending().await,
+        Some(due) => tokio::time::sleep(Duration::from_millis(u64::try_from(due - now).unwrap_or(0).max(1))).await,
+        None => std::future::pending().await,
     }
 }

@@ -75,7 +75,9 @@ pub enum Action {
     Clear,
     /// The condition is false.
     Nothing,
-    /// It cannot be told; the state stays as it is, so that nothing is lost.
+    /// The condition could not be evaluated, so nothing is known; the state stays as it is.
+    Unknown(String),
+    /// It is to be told but cannot be; the state stays as it is, so that nothing is lost.
     Failed(String),
 }
 
@@ -136,7 +138,7 @@ impl Planner<'_> {
             for destination in destinations {
                 let plain = || state_key("", "", name, &condition.key, destination);
                 let (key, action) = match (&evaluation.when, &evaluation.once_per) {
-                    (Err(error), _) => (plain(), Action::Failed(format!("`when` failed: {error}"))),
+                    (Err(error), _) => (plain(), Action::Unknown(error.clone())),
                     (Ok(true), Err(error)) => (String::new(), Action::Failed(format!("`oncePer` failed: {error}"))),
                     (Ok(true), Ok(once_per)) => {
                         let key = state_key(once_per, "", name, &condition.key, destination);

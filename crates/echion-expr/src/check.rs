@@ -283,6 +283,9 @@ impl Checker<'_> {
     }
 
     fn arguments(&mut self, id: Id, name: &str, signature: &Signature, args: &[Id]) -> Checked {
+        if signature.results() > 2 {
+            return self.fail(id, format!("func {name} returns more then two values"));
+        }
         let least = signature.params.len() - usize::from(signature.variadic);
         let problem = if args.len() > signature.params.len() && !signature.variadic {
             Some("too many")

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use echion_value::format::display;
 use echion_value::{Func, List, Map, Object, Str, Type, Value};
 
 use crate::builtins::type_name;
 use crate::error::Fault;
 use crate::limits::Meter;
 use crate::operators::{equal, identical, int_of, kind_of};
-use crate::show::show;
 
 /// What `from.key` or `from[key]` is.
 pub(crate) fn fetch<'v>(from: &Cow<'v, Value>, key: &Value) -> Result<Cow<'v, Value>, Fault> {
@@ -60,7 +60,7 @@ pub(crate) fn get(from: &Value, key: &Value) -> Result<Value, Fault> {
 }
 
 fn cannot_fetch(from: &Value, key: &Value) -> Fault {
-    Fault::new(format!("cannot fetch {} from {}", show(key), type_name(from)))
+    Fault::new(format!("cannot fetch {} from {}", display(key), type_name(from)))
 }
 
 /// A method as a value that remembers what it belongs to.
@@ -165,7 +165,7 @@ pub(crate) fn elements(value: &Value) -> Option<Vec<Value>> {
 pub(crate) fn slice(meter: &mut Meter<'_>, node: &Value, from: &Value, to: &Value) -> Result<Value, Fault> {
     let len = match (length(node), node) {
         (Some(len), Value::Str(_) | Value::Bytes(_) | Value::List(_)) => len,
-        _ => return Err(Fault::new(format!("cannot slice {}", show(from)))),
+        _ => return Err(Fault::new(format!("cannot slice {}", display(from)))),
     };
     let signed = i64::try_from(len).unwrap_or(i64::MAX);
     let bound = |index: i64| {

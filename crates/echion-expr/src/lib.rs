@@ -32,7 +32,6 @@ mod patterns;
 mod power;
 mod program;
 mod reads;
-mod show;
 mod sort;
 mod unescape;
 
@@ -40,4 +39,3 @@ pub use error::{Error, ErrorKind};
 pub use limits::{Context, Limits};
 pub use program::{Program, compile};
 pub use reads::Reads;
-pub use show::show;

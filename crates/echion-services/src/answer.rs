@@ -9,7 +9,7 @@ use crate::http::Answer;
 /// Judges by status: 2xx is success, 429 a pause, 408, 425 and 5xx (but 501) worth another try, everything else needs the user.
 pub(crate) fn by_status(answer: &Answer, quote: impl Fn(&str) -> String) -> Result<Receipt, SendError> {
     let status = answer.status;
-    let said = quote(&excerpt(&answer.body));
+    let said = excerpt(&quote(&answer.body));
     let reason = if said.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {said}") };
     match status {
         200..=299 => Ok(Receipt { answer: reason }),
@@ -25,7 +25,7 @@ pub(crate) fn by_status(answer: &Answer, quote: impl Fn(&str) -> String) -> Resu
     }
 }
 
-/// The beginning of an answer on one line.
+/// The beginning of an answer on one line. It is redacted before: half a secret at the end would not be recognised.
 pub(crate) fn excerpt(body: &str) -> String {
     let line = body.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(200) {

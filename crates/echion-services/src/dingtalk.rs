@@ -14,7 +14,7 @@ use echion_model::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::http::{Address, Client, Request, Transport};
+use crate::http::{Address, Client, Request, Timeout, Transport};
 use crate::robots::{self, BODY_LIMIT, BUDGET, Robot};
 use crate::tree::Tree;
 
@@ -48,6 +48,8 @@ struct Options {
     max_idle_conns_per_host: i64,
     max_conns_per_host: i64,
     idle_conn_timeout: String,
+    /// How long a request may take: a duration such as `30s`.
+    timeout: Timeout,
 }
 
 #[derive(Debug)]
@@ -91,6 +93,7 @@ fn open(name: &str, options: &Node, environment: &Environment) -> Result<Arc<dyn
         max_idle_conns_per_host: found.max_idle_conns_per_host,
         max_conns_per_host: found.max_conns_per_host,
         idle_conn_timeout: found.idle_conn_timeout,
+        timeout: found.timeout,
     };
     let client = Client::open(&transport, url.host(), environment)?;
     Ok(Arc::new(DingTalk {
@@ -234,22 +237,35 @@ fn text_of(value: &Value) -> String {
 /// The body in at most as many bytes as DingTalk takes: the long text is cut and says so.
 fn fit(mut body: Map<String, Value>) -> Vec<u8> {
     const MARK: &str = "\n\n…";
-    let mut bytes = Value::Object(body.clone()).to_string().into_bytes();
+    let bytes = Value::Object(body.clone()).to_string().into_bytes();
     let kind = body.get("msgtype").and_then(Value::as_str).unwrap_or_default().to_owned();
     let field = if kind == "text" { "content" } else { "text" };
-    while bytes.len() > BODY_LIMIT {
-        let over = bytes.len() - BODY_LIMIT;
-        let Some(Value::String(text)) = body.get_mut(&kind).and_then(|content| content.get_mut(field)) else { break };
-        // Escapes make the JSON longer than the text, so cutting as much as is over may take a few rounds.
-        let keep = text.trim_end_matches(MARK).len().saturating_sub(over.max(1) + MARK.len());
-        let end = (0..=keep).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-        if end == 0 {
-            break;
-        }
-        *text = format!("{}{MARK}", &text[..end]);
-        bytes = Value::Object(body.clone()).to_string().into_bytes();
+    let Some(Value::String(text)) = body.get_mut(&kind).and_then(|content| content.get_mut(field)) else {
+        return bytes;
+    };
+    if bytes.len() <= BODY_LIMIT {
+        return bytes;
     }
-    bytes
+    // What counts is the length in JSON, where some characters are escaped.
+    let length = |text: &str| text.chars().map(escaped).sum::<usize>();
+    let Some(room) = (length(text) + BODY_LIMIT).checked_sub(bytes.len() + length(MARK)) else { return bytes };
+    let mut used = 0;
+    let end = text.char_indices().find_map(|(at, c)| {
+        used += escaped(c);
+        (used > room).then_some(at)
+    });
+    text.truncate(end.unwrap_or(text.len()));
+    text.push_str(MARK);
+    Value::Object(body).to_string().into_bytes()
+}
+
+/// How many bytes a character takes in a JSON text.
+fn escaped(c: char) -> usize {
+    match c {
+        '"' | '\\' | '\u{8}' | '\u{c}' | '\n' | '\r' | '\t' => 2,
+        '\0'..='\u{1f}' => 6,
+        _ => c.len_utf8(),
+    }
 }
 
 #[derive(Debug)]
@@ -334,10 +350,10 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_at_a_character_and_stays_json() {
-        let long = "字\"\n".repeat(20_000);
+        let long = "字\"\n\u{1}".repeat(20_000);
         let Value::Object(map) = body(json!({"markdown": {"title": "t", "text": long}}), "", &[]) else { panic!() };
         let bytes = fit(map);
-        assert!(bytes.len() <= BODY_LIMIT && bytes.len() > BODY_LIMIT / 2, "{}", bytes.len());
+        assert!((BODY_LIMIT - 6..=BODY_LIMIT).contains(&bytes.len()), "{}", bytes.len());
         let sent: Value = serde_json::from_slice(&bytes).unwrap();
         assert!(sent["markdown"]["text"].as_str().unwrap().ends_with('…'));
     }

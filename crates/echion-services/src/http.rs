@@ -13,9 +13,6 @@ use url::Url;
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How long a request may take from its start to the last byte of the answer.
-const TOTAL: Duration = Duration::from_secs(30);
-
 /// How much of an answer is read; what vendors say fits many times over.
 const ANSWER: usize = 64 * 1024;
 
@@ -35,12 +32,36 @@ pub struct Transport {
     pub max_conns_per_host: i64,
     /// How long an idle connection is kept, as a Go duration such as `90s`.
     pub idle_conn_timeout: String,
+    /// How long a request may take.
+    pub timeout: Timeout,
+}
+
+/// How long a request may take, from its start to the last byte of the answer: a Go duration such as `30s`.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeout(pub Duration);
+
+impl Default for Timeout {
+    fn default() -> Self {
+        Self(Duration::from_secs(30))
+    }
+}
+
+impl<'de> Deserialize<'de> for Timeout {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let nanos = echion_value::time::parse_duration(&text).ok().and_then(|nanos| u64::try_from(nanos).ok());
+        match nanos.filter(|nanos| *nanos > 0) {
+            Some(nanos) => Ok(Self(Duration::from_nanos(nanos))),
+            None => Err(serde::de::Error::custom(format!("`{text}` is not a duration above zero such as `30s`"))),
+        }
+    }
 }
 
 /// A client for one service instance.
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: reqwest::Client,
+    timeout: Duration,
 }
 
 /// A request. Whatever is secret in it stays in it.
@@ -111,9 +132,12 @@ impl Address {
     pub fn redact(&self, text: &str) -> String {
         let mut text = text.replace(self.0.as_str(), &self.to_string());
         let path = self.0.path_segments().into_iter().flatten().map(str::to_owned);
-        let query: Vec<String> = self.0.query_pairs().map(|(_, v)| v.into_owned()).collect();
+        let query = self.0.query_pairs().map(|(_, v)| v.into_owned());
+        // As it is written in the address too, where some characters are escaped.
+        let pairs = self.0.query().into_iter().flat_map(|query| query.split('&'));
+        let raw = pairs.filter_map(|pair| Some(pair.split_once('=')?.1.to_owned()));
         // Short parts are words such as `send`; tokens are long.
-        for part in path.chain(query).filter(|p| p.len() >= 8) {
+        for part in path.chain(query).chain(raw).filter(|p| p.len() >= 8) {
             text = text.replace(&part, "****");
         }
         match self.0.password().filter(|p| !p.is_empty()) {
@@ -151,10 +175,16 @@ impl Client {
         let mut builder = reqwest::Client::builder()
             .user_agent(if environment.user_agent.is_empty() { "echion" } else { &environment.user_agent })
             .connect_timeout(CONNECT)
-            .timeout(TOTAL)
+            .timeout(transport.timeout.0)
+            // A referrer would show the address, and the token in it, to wherever a redirect leads.
+            .referer(false)
             .redirect(redirect::Policy::limited(10));
         if transport.max_idle_conns_per_host > 0 {
             builder = builder.pool_max_idle_per_host(usize::try_from(transport.max_idle_conns_per_host).unwrap_or(1));
+        }
+        if is_this_machine(host) {
+            // As Go does it: what runs on this machine is not behind a proxy.
+            builder = builder.no_proxy();
         }
         if transport.insecure_skip_verify {
             builder = builder.tls_danger_accept_invalid_certs(true);
@@ -168,7 +198,7 @@ impl Client {
             at: (1, 1),
             hint: "install the system's CA certificates (package `ca-certificates`)".to_owned(),
         })?;
-        Ok(Self { inner })
+        Ok(Self { inner, timeout: transport.timeout.0 })
     }
 
     /// Sends a request and reads the answer, whatever its status.
@@ -197,7 +227,7 @@ impl Client {
         }
         let result =
             self.inner.request(method, request.url.url().clone()).headers(headers).body(request.body).send().await;
-        let mut response = result.map_err(|error| failure(&error, &request.url))?;
+        let mut response = result.map_err(|error| self.failure(&error, &request.url))?;
         let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
         let date = header("date").and_then(|text| http_date(&text));
         let retry_after = header("retry-after").and_then(|text| match text.parse() {
@@ -211,12 +241,40 @@ impl Client {
             match response.chunk().await {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => break,
-                Err(error) => return Err(failure(&error, &request.url)),
+                Err(error) => return Err(self.failure(&error, &request.url)),
             }
         }
         body.truncate(ANSWER);
         Ok(Answer { status, retry_after, date, body: String::from_utf8_lossy(&body).into_owned() })
     }
+
+    fn failure(&self, error: &reqwest::Error, url: &Address) -> SendError {
+        if error.is_redirect() {
+            return SendError::permanent(format!("{url} redirects in a circle"), "correct the address of the service");
+        }
+        if error.is_builder() {
+            return SendError::permanent(
+                format!("no request can be made for {url}"),
+                "correct the address of the service",
+            );
+        }
+        let what = if error.is_timeout() && error.is_connect() {
+            format!("no connection to {url} within {:?}", CONNECT.min(self.timeout))
+        } else if error.is_timeout() {
+            format!("no answer from {url} within {:?}", self.timeout)
+        } else if error.is_connect() {
+            format!("no connection to {url}: {}", url.redact(&innermost(error)))
+        } else {
+            format!("{url} broke off: {}", url.redact(&innermost(error)))
+        };
+        SendError::retryable(what)
+    }
+}
+
+/// Whether a host is the machine itself: `localhost` or a loopback address.
+fn is_this_machine(host: &str) -> bool {
+    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Certificates for a host: a PEM file of its name, if it is there and holds any (contract 5.0).
@@ -226,23 +284,6 @@ fn certificate_file(folder: &Path, host: &str) -> Option<Vec<Certificate>> {
     }
     let bytes = std::fs::read(folder.join(host)).ok()?;
     Certificate::from_pem_bundle(&bytes).ok().filter(|list| !list.is_empty())
-}
-
-fn failure(error: &reqwest::Error, url: &Address) -> SendError {
-    if error.is_redirect() {
-        return SendError::permanent(format!("{url} redirects in a circle"), "correct the address of the service");
-    }
-    if error.is_builder() {
-        return SendError::permanent(format!("no request can be made for {url}"), "correct the address of the service");
-    }
-    let what = if error.is_timeout() {
-        format!("no answer from {url} within {} seconds", TOTAL.as_secs())
-    } else if error.is_connect() {
-        format!("no connection to {url}: {}", url.redact(&innermost(error)))
-    } else {
-        format!("{url} broke off: {}", url.redact(&innermost(error)))
-    };
-    SendError::retryable(what)
 }
 
 /// The cause at the bottom says most and repeats least; it never holds the address.
@@ -287,10 +328,25 @@ mod tests {
     }
 
     #[test]
+    fn this_machine_is_known_by_name_and_address() {
+        for (url, want) in [
+            ("http://localhost:1", true),
+            ("http://127.9.9.9", true),
+            ("http://[::1]:1", true),
+            ("http://10.0.0.1", false),
+            ("http://localhost.test", false),
+        ] {
+            assert_eq!(is_this_machine(Address::parse(url).unwrap().host()), want, "{url}");
+        }
+    }
+
+    #[test]
     fn an_address_shows_no_token() {
         let address =
             Address::parse("https://user:hunter22@h.test:8443/hook/0123456789abcdef?access_token=t0ps3cr3t").unwrap();
         assert_eq!(format!("{address} {address:?}"), "https://h.test:8443/**** https://h.test:8443/****");
+        let escaped = Address::parse("https://h.test/x?key=t0ps%2B3cr3t").unwrap();
+        assert_eq!(escaped.redact("/x?key=t0ps%2B3cr3t is t0ps+3cr3t"), "/x?key=**** is ****");
         let leaked = "token 0123456789abcdef, t0ps3cr3t and hunter22";
         assert_eq!(address.redact(leaked), "token ****, **** and ****");
         let error = Address::parse("ftp://x/t0ps3cr3t").unwrap_err();

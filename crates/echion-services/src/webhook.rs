@@ -18,7 +18,7 @@ use echion_model::{
 use serde::{Deserialize, Serialize};
 
 use crate::answer;
-use crate::http::{Address, Client, Request, Transport};
+use crate::http::{Address, Client, Request, Timeout, Transport};
 use crate::robots::{self, Robot};
 
 /// The type.
@@ -55,6 +55,8 @@ struct Options {
     max_idle_conns_per_host: i64,
     max_conns_per_host: i64,
     idle_conn_timeout: String,
+    /// How long a request may take: a duration such as `30s`.
+    timeout: Timeout,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -102,6 +104,8 @@ struct Webhook {
     name: String,
     url: Address,
     headers: Vec<(String, Secret)>,
+    /// Of `basicAuth`: a refusal may repeat it.
+    password: Secret,
     sign: Option<Sign>,
     robot: Option<Robot>,
     retry: Retry,
@@ -129,12 +133,15 @@ fn open(name: &str, options: &Node, environment: &Environment) -> Result<Arc<dyn
         max_idle_conns_per_host: options.max_idle_conns_per_host,
         max_conns_per_host: options.max_conns_per_host,
         idle_conn_timeout: options.idle_conn_timeout,
+        timeout: options.timeout,
     };
     let client = Client::open(&transport, url.host(), environment)?;
     let mut headers: Vec<(String, Secret)> = options.headers.into_iter().map(|h| (h.name, h.value)).collect();
+    let mut password = Secret::default();
     if let Some(auth) = options.basic_auth {
         let token = STANDARD.encode(format!("{}:{}", auth.username, auth.password.expose()));
         headers.push(("Authorization".to_owned(), Secret::new(format!("Basic {token}"))));
+        password = auth.password;
     }
     let default = Retry::default();
     let min = options.retry_wait_min.map_or(default.min, |w| w.0.max(Duration::from_millis(10)));
@@ -144,6 +151,7 @@ fn open(name: &str, options: &Node, environment: &Environment) -> Result<Arc<dyn
         name: name.to_owned(),
         url,
         headers,
+        password,
         sign: options.sign,
         robot,
         retry,
@@ -186,7 +194,13 @@ impl Webhook {
     /// A text from outside without anything that this service keeps secret.
     fn quote(&self, text: &str) -> String {
         let text = self.url.redact(text);
-        let text = self.headers.iter().fold(text, |text, (_, value)| value.redact(&text));
+        let public = |name: &str| ["accept", "content-type"].contains(&name.to_ascii_lowercase().as_str());
+        let text = self.headers.iter().filter(|(name, _)| !public(name)).fold(text, |text, (_, value)| {
+            // The whole value, then its parts: a refusal may repeat the token of `Bearer <token>` alone.
+            let parts = value.expose().split([' ', '=', ',', ';', ':', '"']).filter(|part| part.len() >= 8);
+            parts.fold(value.redact(&text), |text, part| text.replace(part, "****"))
+        });
+        let text = self.password.redact(&text);
         self.sign.iter().fold(text, |text, sign| sign.secret.redact(&text))
     }
 }
@@ -383,6 +397,7 @@ mod tests {
             name: "hook".into(),
             url,
             headers: Vec::new(),
+            password: Secret::default(),
             sign,
             robot,
             retry: Retry::default(),
@@ -452,6 +467,11 @@ mod tests {
         assert!(service("url: http://h.test\nretryWaitMin: 2s\nretryWaitMax: 5000000000\n").is_ok());
         let error = service("url: http://h.test\nretryWaitMin: soon\n").unwrap_err();
         assert!(error.message.contains("`retryWaitMin`") && error.at == (2, 15), "{error:?}");
+        assert!(service("url: http://h.test\ntimeout: 1m30s\n").is_ok());
+        for timeout in ["0s", "-1s", "soon"] {
+            let error = service(&format!("url: http://h.test\ntimeout: {timeout}\n")).unwrap_err();
+            assert!(error.message.contains("`timeout`") && error.at == (2, 10), "{error:?}");
+        }
     }
 
     #[test]
@@ -466,7 +486,10 @@ mod tests {
         let mut webhook = webhook("http://h.test/robot/send?access_token=t0ps3cr3t", Some(sign));
         webhook.headers.push(("Authorization".into(), Secret::new("Bearer marked-header")));
         let request = request(&webhook, None);
-        let printed = format!("{webhook:?} {request:?} {}", webhook.quote("SECmarked t0ps3cr3t Bearer marked-header"));
+        let printed = format!(
+            "{webhook:?} {request:?} {}",
+            webhook.quote("SECmarked t0ps3cr3t Bearer marked-header, marked-header")
+        );
         for secret in ["SECmarked", "t0ps3cr3t", "marked-header"] {
             assert!(!printed.contains(secret), "{printed}");
         }

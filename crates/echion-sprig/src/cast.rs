@@ -6,7 +6,7 @@ use echion_value::{CallError, Str, Type, Value, format, strconv};
 
 use crate::args::{ANY, FLOAT, INT, INT64, Result, TEXT, TEXTS, any, bytes, kind};
 
-pub(crate) static FUNCTIONS: &[Function] = &[
+pub(crate) static ALL: &[Function] = &[
     Function::new("toString", takes(&[ANY], TEXT), to_string).doc("the text of a value", "{{toString 1.5}}", "1.5"),
     Function::new("toStrings", takes(&[ANY], TEXTS), to_strings).doc(
         "the texts of the elements of a list",

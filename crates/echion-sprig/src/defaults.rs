@@ -5,7 +5,7 @@ use echion_value::Value;
 
 use crate::args::{ANY, BOOL, Result, any, from};
 
-pub(crate) static FUNCTIONS: &[Function] = &[
+pub(crate) static ALL: &[Function] = &[
     Function::new("default", takes(&[ANY, ANY], ANY).variadic(), default).doc(
         "the second argument, or the first when that is empty",
         "{{\"\" | default \"none\"}}",

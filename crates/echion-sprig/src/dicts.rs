@@ -8,7 +8,7 @@ use echion_value::{List, Map, Str, Type, Value};
 use crate::args::{ANY, BOOL, LIST, MAP, Result, TEXT, TEXTS, any, fail, from, make_list, map, text};
 use crate::cast::{assert_type, strval};
 
-pub(crate) static FUNCTIONS: &[Function] = &[
+pub(crate) static ALL: &[Function] = &[
     Function::new("dict", takes(&[ANY], MAP).variadic(), dict).doc(
         "a dictionary of keys and values",
         "{{dict \"a\" 1 \"b\" 2}}",

@@ -5,7 +5,7 @@ use echion_value::Value;
 
 use crate::args::{Result, TEXT, bytes, make_text};
 
-pub(crate) static FUNCTIONS: &[Function] = &[
+pub(crate) static ALL: &[Function] = &[
     Function::new("b64enc", takes(&[TEXT], TEXT), base64_encode).doc("as base64", "{{b64enc \"abc\"}}", "YWJj"),
     Function::new("b64dec", takes(&[TEXT], TEXT), base64_decode).doc("from base64", "{{b64dec \"YWJj\"}}", "abc"),
     Function::new("b32enc", takes(&[TEXT], TEXT), base32_encode).doc("as base32", "{{b32enc \"abc\"}}", "MFRGG==="),

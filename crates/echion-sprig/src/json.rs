@@ -5,7 +5,7 @@ use echion_value::{Value, json};
 
 use crate::args::{ANY, Result, TEXT, any, bytes, make_text};
 
-pub(crate) static FUNCTIONS: &[Function] = &[
+pub(crate) static ALL: &[Function] = &[
     Function::new("toJson", takes(&[ANY], TEXT), to_json).doc(
         "as JSON; empty when that is impossible",
         "{{toJson (dict \"a\" 1)}}",

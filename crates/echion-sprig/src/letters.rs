@@ -6,7 +6,7 @@ use echion_value::Value;
 use crate::args::{Result, TEXT, bytes, make_text};
 use crate::strings::runes;
 
-pub(crate) static FUNCTIONS: &[Function] = &[
+pub(crate) static ALL: &[Function] = &[
     Function::new("upper", takes(&[TEXT], TEXT), upper).doc("in upper case", "{{upper \"abc\"}}", "ABC"),
     Function::new("lower", takes(&[TEXT], TEXT), lower).doc("in lower case", "{{lower \"ABC\"}}", "abc"),
     Function::new("title", takes(&[TEXT], TEXT), title).doc("every word with a capital", "{{title \"a bc\"}}", "A Bc"),

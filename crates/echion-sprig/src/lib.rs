@@ -5,17 +5,23 @@
 
 mod args;
 mod cast;
+mod checked;
+mod dates;
 mod decimal;
 mod defaults;
 mod dicts;
 mod encoding;
+mod hashes;
 mod json;
 mod letters;
 mod lists;
 mod math;
 mod paths;
 mod reflect;
+mod regexes;
 mod strings;
+mod urls;
+mod versions;
 mod wrap;
 
 use std::sync::LazyLock;
@@ -24,18 +30,23 @@ use echion_template::{Function, Functions};
 
 /// All families.
 static FAMILIES: &[&[Function]] = &[
-    cast::FUNCTIONS,
-    defaults::FUNCTIONS,
-    dicts::FUNCTIONS,
-    encoding::FUNCTIONS,
-    json::FUNCTIONS,
-    letters::FUNCTIONS,
-    lists::FUNCTIONS,
-    math::FUNCTIONS,
-    paths::FUNCTIONS,
-    reflect::FUNCTIONS,
-    strings::FUNCTIONS,
-    wrap::FUNCTIONS,
+    cast::ALL,
+    dates::ALL,
+    defaults::ALL,
+    dicts::ALL,
+    encoding::ALL,
+    hashes::ALL,
+    json::ALL,
+    letters::ALL,
+    lists::ALL,
+    math::ALL,
+    paths::ALL,
+    reflect::ALL,
+    regexes::ALL,
+    strings::ALL,
+    urls::ALL,
+    versions::ALL,
+    wrap::ALL,
 ];
 
 /// Every function that templates can call: Go's own and sprig's.

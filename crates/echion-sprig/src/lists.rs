@@ -11,7 +11,7 @@ use crate::reflect::equal;
 /// `[][]interface {}`
 const LISTS: Type = Type::List(&Type::LIST);
 
-pub(crate) static FUNCTIONS: &[Function] = &[
+pub(crate) static ALL: &[Function] = &[
     Function::new("list", takes(&[ANY], LIST).variadic(), new).doc(
         "a list of the arguments",
         "{{list 1 \"a\"}}",

@@ -7,7 +7,7 @@ use crate::args::{ANY, FLOAT, INT, INT64, Result, any, fail, from, int};
 use crate::cast::{to_float64, to_int64};
 use crate::decimal::Decimal;
 
-pub(crate) static FUNCTIONS: &[Function] = &[
+pub(crate) static ALL: &[Function] = &[
     Function::new("add", takes(&[ANY], INT64).variadic(), add).doc("the sum", "{{add 1 2 3}}", "6"),
     Function::new("add1", takes(&[ANY], INT64), add1).doc("one more", "{{add1 1}}", "2"),
     Function::new("sub", takes(&[ANY, ANY], INT64), sub).doc("the difference", "{{sub 5 2}}", "3"),

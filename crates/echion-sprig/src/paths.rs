@@ -5,7 +5,7 @@ use echion_value::Value;
 
 use crate::args::{BOOL, Result, TEXT, bytes, make_text};
 
-pub(crate) static FUNCTIONS: &[Function] = &[
+pub(crate) static ALL: &[Function] = &[
     Function::new("base", takes(&[TEXT], TEXT), base).doc(
         "the last element of a path",
         "{{base \"a/b.txt\"}}",

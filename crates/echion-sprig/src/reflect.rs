@@ -5,7 +5,7 @@ use echion_value::{Map, Value};
 
 use crate::args::{ANY, BOOL, Result, TEXT, any, bytes, fail, kind, type_name};
 
-pub(crate) static FUNCTIONS: &[Function] = &[
+pub(crate) static ALL: &[Function] = &[
     Function::new("typeOf", takes(&[ANY], TEXT), type_of).doc("the Go type", "{{typeOf 1}}", "int"),
     Function::new("typeIs", takes(&[TEXT, ANY], BOOL), type_is).doc(
         "whether the Go type is that",

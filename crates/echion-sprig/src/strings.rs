@@ -7,7 +7,7 @@ use echion_value::{List, Map, Str, Type, Value, format, strconv};
 use crate::args::{ANY, BOOL, INT, Result, TEXT, TEXT_MAP, TEXTS, any, bytes, fail, int, make_text, text};
 use crate::cast::{strslice, strval};
 
-pub(crate) static FUNCTIONS: &[Function] = &[
+pub(crate) static ALL: &[Function] = &[
     Function::new("hello", takes(&[], TEXT), hello).doc("a greeting", "{{hello}}", "Hello!"),
     Function::new("trim", takes(&[TEXT], TEXT), trim).doc("without space at both ends", "{{trim \" a \"}}", "a"),
     Function::new("trimAll", takes(&[TEXT, TEXT], TEXT), trim_all).doc(

@@ -5,7 +5,7 @@ use echion_value::Value;
 
 use crate::args::{INT, Result, TEXT, bytes, int, make_text};
 
-pub(crate) static FUNCTIONS: &[Function] = &[
+pub(crate) static ALL: &[Function] = &[
     Function::new("abbrev", takes(&[INT, TEXT], TEXT), abbrev).doc(
         "cut with three dots to a width",
         "{{abbrev 5 \"hello world\"}}",

@@ -35,13 +35,15 @@ pub struct Signature {
     pub result: Type,
     /// Whether the Go function has an `error` as its second result.
     pub fallible: bool,
+    /// Results beside the first, which is all that a call gives. Expressions take that; templates refuse the call.
+    pub more: &'static [Type],
 }
 
 impl Signature {
     /// A function of exactly `params`.
     #[must_use]
     pub const fn new(params: &'static [Type], result: Type) -> Self {
-        Self { params, variadic: false, result, fallible: false }
+        Self { params, variadic: false, result, fallible: false, more: &[] }
     }
 
     /// The same, with the last parameter repeated.
@@ -54,6 +56,18 @@ impl Signature {
     #[must_use]
     pub const fn fallible(self) -> Self {
         Self { fallible: true, ..self }
+    }
+
+    /// The same, with further results.
+    #[must_use]
+    pub const fn and(self, more: &'static [Type]) -> Self {
+        Self { more, ..self }
+    }
+
+    /// How many results the Go function has, its error included.
+    #[must_use]
+    pub const fn results(&self) -> usize {
+        1 + self.more.len() + self.fallible as usize
     }
 
     /// The type of argument number `index`, counted from zero; `None` past the last one.
@@ -75,7 +89,14 @@ impl fmt::Display for Signature {
             let dots = if self.variadic && i + 1 == self.params.len() { "..." } else { "" };
             write!(f, "{separator}{dots}{param}")?;
         }
-        if self.fallible { write!(f, ") ({}, error)", self.result) } else { write!(f, ") {}", self.result) }
+        if self.results() == 1 {
+            return write!(f, ") {}", self.result);
+        }
+        write!(f, ") ({}", self.result)?;
+        for more in self.more {
+            write!(f, ", {more}")?;
+        }
+        f.write_str(if self.fallible { ", error)" } else { ")" })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The methods of Go's `time` types, and `*time.Location` as a value.
 //!
-//! Methods with several results (`Clock`, `Date`, `ISOWeek`, `Zone`) are missing: neither language can call them.
+//! Of several results (`Clock`, `Date`, `ISOWeek`, `Zone`) a call gives the first, as Go's expression language does.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -17,6 +17,14 @@ const fn method(name: &'static str, params: &'static [Type], result: Type, call:
     Method { name, signature: Signature::new(params, result), call }
 }
 
+const fn several(name: &'static str, result: Type, more: &'static [Type], call: Call) -> Method {
+    Method { name, signature: Signature::new(&[], result).and(more), call }
+}
+
+const fn bytes(name: &'static str, call: Call) -> Method {
+    Method { name, signature: Signature::new(&[], Type::BYTES).fallible(), call }
+}
+
 /// Methods of `time.Time`.
 pub(crate) static TIME: &[Method] = &[
     method("Add", &[Type::Duration], Type::Time, |t, args| Ok(instant(this(t)?.add(whole(args, 0)?)))),
@@ -25,7 +33,9 @@ pub(crate) static TIME: &[Method] = &[
     }),
     method("After", &[Type::Time], Type::Bool, |t, args| Ok(Value::Bool(this(t)?.after(other(args)?)))),
     method("Before", &[Type::Time], Type::Bool, |t, args| Ok(Value::Bool(this(t)?.before(other(args)?)))),
+    several("Clock", Type::Int, &[Type::Int, Type::Int], |t, _| Ok(Value::Int(this(t)?.hour()))),
     method("Compare", &[Type::Time], Type::Int, |t, args| Ok(Value::Int(this(t)?.compare(other(args)?)))),
+    several("Date", Type::Int, &[Type::Month, Type::Int], |t, _| Ok(Value::Int(this(t)?.year()))),
     method("Day", &[], Type::Int, |t, _| Ok(Value::Int(this(t)?.day()))),
     method("Equal", &[Type::Time], Type::Bool, |t, args| Ok(Value::Bool(this(t)?.equal(other(args)?)))),
     method("Format", &[Type::String], Type::String, |t, args| match args.first() {
@@ -34,6 +44,7 @@ pub(crate) static TIME: &[Method] = &[
     }),
     method("GoString", &[], Type::String, |t, _| Ok(Value::from(this(t)?.go_string()))),
     method("Hour", &[], Type::Int, |t, _| Ok(Value::Int(this(t)?.hour()))),
+    several("ISOWeek", Type::Int, &[Type::Int], |t, _| Ok(Value::Int(this(t)?.iso_week().0))),
     method("In", &[LOCATION], Type::Time, |t, args| match args.first().and_then(Zone::of) {
         Some(zone) => Ok(instant(this(t)?.in_zone(zone.clone()))),
         None => Err(CallError::new("time: missing Location in call to Time.In")),
@@ -42,14 +53,14 @@ pub(crate) static TIME: &[Method] = &[
     method("IsZero", &[], Type::Bool, |t, _| Ok(Value::Bool(this(t)?.is_zero()))),
     method("Local", &[], Type::Time, |t, _| Ok(instant(this(t)?.local()))),
     method("Location", &[], LOCATION, |t, _| Ok(Value::from(this(t)?.location().clone()))),
-    Method {
-        name: "MarshalJSON",
-        signature: Signature::new(&[], Type::BYTES).fallible(),
-        call: |t, _| {
-            let text = this(t)?.marshal_json().map_err(CallError)?;
-            Ok(Value::Bytes(Some(text.into_bytes().into())))
-        },
-    },
+    bytes("MarshalJSON", |t, _| {
+        let text = this(t)?.marshal_json().map_err(CallError)?;
+        Ok(Value::Bytes(Some(text.into_bytes().into())))
+    }),
+    bytes("MarshalText", |t, _| {
+        let text = this(t)?.marshal_json().map_err(|e| CallError(e.replace("MarshalJSON", "MarshalText")))?;
+        Ok(Value::Bytes(Some(text.trim_matches('"').as_bytes().into())))
+    }),
     method("Minute", &[], Type::Int, |t, _| Ok(Value::Int(this(t)?.minute()))),
     method("Month", &[], Type::Month, |t, _| Ok(Value::Month(this(t)?.month()))),
     method("Nanosecond", &[], Type::Int, |t, _| Ok(Value::Int(this(t)?.nanosecond()))),
@@ -66,6 +77,7 @@ pub(crate) static TIME: &[Method] = &[
     method("Weekday", &[], Type::Weekday, |t, _| Ok(Value::Weekday(this(t)?.weekday()))),
     method("Year", &[], Type::Int, |t, _| Ok(Value::Int(this(t)?.year()))),
     method("YearDay", &[], Type::Int, |t, _| Ok(Value::Int(this(t)?.year_day()))),
+    several("Zone", Type::String, &[Type::Int], |t, _| Ok(Value::from(this(t)?.zone().0))),
 ];
 
 /// Methods of `time.Duration`.

@@ -15,7 +15,6 @@ pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub(crate) const HINT: Style = AnsiColor::Cyan.on_default();
-pub(crate) const FAINT: Style = Style::new().dimmed();
 
 pub(crate) fn set_colour(choice: ColorChoice) {
     let _ = COLOUR.set(choice);

@@ -108,6 +108,27 @@ pub(crate) async fn ledger(name: &str) -> Result<Arc<SqlLedger>, Failure> {
     })
 }
 
+/// Opens a ledger for delivering, and keeps other processes from delivering out of it as long as the result lives.
+pub(crate) async fn own_ledger(name: &str) -> Result<(Arc<SqlLedger>, Option<std::fs::File>), Failure> {
+    let lock = match name.split_once(':') {
+        Some(("sqlite", file)) if !file.is_empty() => {
+            let path = format!("{file}.lock");
+            let fail = |error: std::io::Error| {
+                Failure::new(format!("cannot write {path}: {error}"))
+                    .hint("choose another place with `--ledger sqlite:FILE`")
+            };
+            let handle = std::fs::File::create(&path).map_err(fail)?;
+            handle.try_lock().map_err(|_| {
+                Failure::new(format!("another process delivers out of {file}"))
+                    .hint("two of them would send everything twice; stop it, or choose another `--ledger sqlite:FILE`")
+            })?;
+            Some(handle)
+        }
+        _ => None,
+    };
+    Ok((ledger(name).await?, lock))
+}
+
 /// Outside a cluster there is no repo-server to ask.
 pub(crate) struct NoRepository;
 

@@ -86,7 +86,7 @@ pub fn describe(id: Json, value: &Value) -> Json {
     if let Value::List(_) | Value::Map(_) | Value::Table(_) | Value::Bytes(_) = value {
         answer["types"] = types(value, 0);
     }
-    let shown = echion_expr::show(value);
+    let shown = echion_value::format::display(value);
     match shown.as_str() {
         Some(text) => answer["fmt"] = json!(text),
         None => {
@@ -133,7 +133,7 @@ fn out(value: &Value, depth: usize) -> Json {
         Value::Table(table) => table
             .entries()
             .iter()
-            .map(|(k, v)| (echion_expr::show(k).to_string(), out(v, depth + 1)))
+            .map(|(k, v)| (echion_value::format::display(k).to_string(), out(v, depth + 1)))
             .collect::<serde_json::Map<_, _>>()
             .into(),
         Value::Func(_) => json!(format!("<func {}>", type_name(value))),
@@ -164,7 +164,7 @@ fn types(value: &Value, depth: usize) -> Json {
         Value::Table(table) => table
             .entries()
             .iter()
-            .map(|(k, v)| (echion_expr::show(k).to_string(), types(v, depth + 1)))
+            .map(|(k, v)| (echion_value::format::display(k).to_string(), types(v, depth + 1)))
             .collect::<serde_json::Map<_, _>>()
             .into(),
         other => json!(type_name(other)),

@@ -1,5 +1,7 @@
 //! Sequences of versions of a resource, and what is to be done about each.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly")]
+
 mod configuration;
 mod planning;
 
@@ -67,7 +69,9 @@ impl Memory {
         let plan = look(config, Look { resource, project, state: self.0.as_ref(), scene: &scene });
         if !plan.change.is_empty() {
             let state = self.0.get_or_insert_default();
-            plan.change.clear.iter().for_each(|key| drop(state.remove(key)));
+            for key in &plan.change.clear {
+                state.remove(key);
+            }
             state.extend(plan.change.set.clone());
         }
         plan

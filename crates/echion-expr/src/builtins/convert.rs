@@ -1,5 +1,6 @@
 //! From one type to another.
 
+use echion_value::format::display;
 use echion_value::{Signature, Str, Type, Value, json, strconv};
 
 use super::{ANY, Args, Builtin, Check, exactly, printed, text, type_name};
@@ -8,7 +9,6 @@ use crate::error::Fault;
 use crate::limits::Meter;
 use crate::nature::{FLOAT, INT, Nature};
 use crate::operators::{float_of, float_to_int, kind_of};
-use crate::show::show;
 
 const TEXT: &[Signature] = &[Signature::new(&[Type::String], Type::String)];
 
@@ -136,7 +136,7 @@ fn float(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
     let value = args.first().map_or(&Value::Nil, AsRef::as_ref);
     let float = match value {
         Value::Str(s) => {
-            parse_float(s).ok_or_else(|| Fault::new(format!("invalid operation: float({})", show(value))))?
+            parse_float(s).ok_or_else(|| Fault::new(format!("invalid operation: float({})", display(value))))?
         }
         other => {
             float_of(other).ok_or_else(|| Fault::new(format!("invalid operation: float({})", type_name(other))))?

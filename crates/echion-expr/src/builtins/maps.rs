@@ -1,14 +1,14 @@
 //! Maps, and looking into things.
 
+use echion_value::format::display;
 use echion_value::{List, Str, Table, Type, Value};
 
-use super::{Args, Builtin, Check, exactly, printed};
+use super::{Args, Builtin, Check, exactly, printed, type_name};
 use crate::error::Fault;
 use crate::fetch;
 use crate::limits::Meter;
 use crate::nature::{LIST, Nature};
 use crate::operators::{identical, kind_of};
-use crate::show::{show, show_as_text};
 
 const PAIR: Type = Type::Array(2, &Type::Any);
 
@@ -105,10 +105,10 @@ fn from_pairs(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault>
     let mut entries: Vec<(Value, Value)> = Vec::with_capacity(items.len());
     for item in items {
         let Some(pair) = fetch::elements(&item) else {
-            return Err(Fault::new(format!("invalid pair {}", show(&item))));
+            return Err(Fault::new(format!("invalid pair {}", display(&item))));
         };
         let Ok([key, value]) = <[Value; 2]>::try_from(pair) else {
-            return Err(Fault::new(format!("invalid pair length {}", show(&item))));
+            return Err(Fault::new(format!("invalid pair length {}", display(&item))));
         };
         fetch::check_hashable(&key)?;
         meter.work(entries.len() / 8 + 1)?;
@@ -118,4 +118,13 @@ fn from_pairs(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault>
         }
     }
     Ok(Value::Table(Table::new(Type::Any, Type::Any, entries)))
+}
+
+/// Go's `%s` of a reflected value, which complains about what is no text.
+fn show_as_text(value: &Value) -> String {
+    match value {
+        Value::Str(s) => s.to_string(),
+        Value::Nil => "%!s(<invalid reflect.Value>)".to_owned(),
+        other => format!("%!s({}={})", type_name(other), display(other)),
+    }
 }

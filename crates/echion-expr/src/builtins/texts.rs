@@ -155,7 +155,7 @@ pub(super) const ALL: &[Builtin] = &[
         ("string([1, 2])", "[1 2]"),
         &[Signature::new(&[ANY], S)],
         |meter, args| {
-            let shown = crate::show::show(args.first().map_or(&Value::Nil, AsRef::as_ref));
+            let shown = echion_value::format::display(args.first().map_or(&Value::Nil, AsRef::as_ref));
             meter.write(shown.len())?;
             Ok(Value::Str(shown))
         }

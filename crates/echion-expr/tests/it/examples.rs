@@ -1,6 +1,6 @@
 //! Every builtin explains itself with an example that is true.
 
-use echion_expr::{Context, builtins, compile, show};
+use echion_expr::{Context, builtins, compile};
 use echion_value::Map;
 use echion_value::time::Time;
 
@@ -12,7 +12,7 @@ fn examples_give_what_they_say() {
         let context = Context { now: Time::from_unix(1_709_200_000, 0), ..Context::default() };
         let value = program.eval(&Map::of_any(vec![]), &context);
         let value = value.unwrap_or_else(|error| panic!("{}: {error}", builtin.name));
-        assert_eq!(show(&value).to_string(), want, "{}", builtin.name);
+        assert_eq!(echion_value::format::display(&value).to_string(), want, "{}", builtin.name);
     }
 }
 

@@ -68,3 +68,10 @@ fn a_program_knows_what_it_reads() {
     assert_eq!(read("$env[k]"), ("k".to_owned(), true, false));
     assert_eq!(read("time.Now().Sub(x)"), ("time.Now x".to_owned(), false, true));
 }
+
+#[test]
+fn of_several_results_the_first_counts() {
+    let error = echion_expr::compile("date('2024-01-01').Date()").unwrap_err().to_string();
+    assert!(error.starts_with("func Date returns more then two values (1:20)"), "{error}");
+    assert!(echion_expr::compile("date('2024-01-01').ISOWeek() == 2024").is_ok());
+}

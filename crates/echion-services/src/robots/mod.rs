@@ -61,7 +61,7 @@ impl Robot {
         let body: Option<serde_json::Value> = serde_json::from_str(&answer.body).ok();
         let code = body.as_ref().and_then(|b| b.get(code_field).or_else(|| b.get("StatusCode"))).and_then(number);
         let Some(code) = code else {
-            let said = quote(&answer::excerpt(&answer.body));
+            let said = answer::excerpt(&quote(&answer.body));
             return Err(SendError::retryable(format!(
                 "the answer is not one of a robot: HTTP {}: {said}",
                 answer.status
@@ -69,7 +69,7 @@ impl Robot {
         };
         let text =
             body.as_ref().and_then(|b| b.get(text_field)).and_then(serde_json::Value::as_str).unwrap_or_default();
-        let text = quote(&answer::excerpt(text));
+        let text = answer::excerpt(&quote(text));
         if code == 0 {
             return Ok(Receipt { answer: format!("HTTP {} {code_field} 0", answer.status) });
         }

@@ -266,3 +266,22 @@ fn parse_never_panics_on_fragments() {
         }
     }
 }
+
+#[test]
+fn the_short_way_of_rfc3339_agrees_with_the_long_one() {
+    // A layout that means the same but takes the long way.
+    let long = "2006-01-02T15:04:05Z07:00 ";
+    for text in [
+        "2024-02-29T23:59:59Z",
+        "0000-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+        "2023-02-29T00:00:00Z",
+        "2023-00-10T00:00:00Z",
+        "2023-01-10T24:00:00Z",
+        "2023-01-10T00:00:60Z",
+        "2023-01-1xT00:00:00Z",
+    ] {
+        let (short, long) = (parse(RFC3339, text).ok(), parse(long, format!("{text} ")).ok());
+        assert_eq!(short.as_ref().map(Time::go_string), long.as_ref().map(Time::go_string), "{text}");
+    }
+}

@@ -14,7 +14,13 @@ pub(super) fn run(args: Expr) -> Outcome {
         return jsonl::run(cases::expr::answer);
     }
     let preview = preview(&args.sources, args.resource.as_deref())?;
-    let value = preview.expression(&args.expr.unwrap_or_default()).map_err(|error| Failure::new(error))?;
+    let value = match preview.expression(&args.expr.unwrap_or_default()) {
+        Ok(value) => value,
+        Err(error) => {
+            print::failure(&Failure::new(error));
+            return Ok(ExitCode::from(1));
+        }
+    };
     match args.output.output {
         Format::Table => print::out(&echion_value::format::display(&value).to_text()),
         Format::Json => print::out(&cases::expr::describe(json!(null), &value).to_string()),

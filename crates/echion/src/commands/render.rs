@@ -15,7 +15,13 @@ pub(super) fn run(args: Render) -> Outcome {
         return jsonl::run(cases::template::answer);
     }
     let preview = super::expr::preview(&args.sources, args.resource.as_deref())?;
-    let text = preview.template(&args.template.unwrap_or_default()).map_err(|error| Failure::new(error))?;
+    let text = match preview.template(&args.template.unwrap_or_default()) {
+        Ok(text) => text,
+        Err(error) => {
+            print::failure(&Failure::new(error));
+            return Ok(ExitCode::from(1));
+        }
+    };
     match args.output.output {
         // The text as it is: no newline that the template does not have, and no change to bytes that are not UTF-8.
         Format::Table => drop(std::io::stdout().lock().write_all(&text)),

@@ -29,7 +29,7 @@ pub(super) async fn run(args: Run) -> Outcome {
         return watcher.dry_run(args.output.output).await;
     }
     let default = || format!("sqlite:{}", args.resources.join(".echion.sqlite").display());
-    let ledger = setup::ledger(&args.ledger.clone().unwrap_or_else(default)).await?;
+    let (ledger, _lock) = setup::own_ledger(&args.ledger.clone().unwrap_or_else(default)).await?;
     watcher.ledger = Some(Arc::clone(&ledger));
     let quiet = args.output.output == Format::Json;
     let dispatcher = Arc::new(watcher.dispatcher(ledger, move |event| {
@@ -188,6 +188,7 @@ pub(super) struct Watcher {
     told: String,
     again: bool,
     failed: BTreeSet<ResourceId>,
+    unknown: BTreeSet<(String, String)>,
 }
 
 impl Watcher {
@@ -209,6 +210,7 @@ impl Watcher {
             told: String::new(),
             again: false,
             failed: BTreeSet::new(),
+            unknown: BTreeSet::new(),
         })
     }
 
@@ -261,6 +263,21 @@ impl Watcher {
         }
     }
 
+    /// Conditions that could not be evaluated, each once: with many new Applications this is the ordinary case.
+    fn tell_unknown(&mut self, plan: &Plan) {
+        for step in &plan.steps {
+            if let Action::Unknown(error) = &step.action
+                && self.unknown.insert((step.trigger.clone(), error.clone()))
+            {
+                let note = print::paint(print::WARNING, "note");
+                print::note(&format!(
+                    "{note}: `when` of {} says nothing about {}: {error}",
+                    step.trigger, plan.resource
+                ));
+            }
+        }
+    }
+
     fn tell_once(&mut self, text: String) {
         if !text.is_empty() && text != self.told {
             print::note(&text);
@@ -282,6 +299,7 @@ impl Watcher {
             for note in &plan.notes {
                 print::note(&format!("{}: {note}", print::paint(print::WARNING, "warning")));
             }
+            self.tell_unknown(&plan);
             let failures = plan.steps.iter().filter_map(|step| match &step.action {
                 Action::Failed(reason) => Some((step, reason)),
                 _ => None,
@@ -352,6 +370,9 @@ impl Watcher {
                     Action::AlreadySent => "nothing: already sent".to_owned(),
                     Action::Clear => "clear".to_owned(),
                     Action::Nothing => "nothing: the condition is false".to_owned(),
+                    Action::Unknown(error) => {
+                        format!("nothing: the condition failed: {}", error.lines().next().unwrap_or_default())
+                    }
                     Action::Failed(reason) => format!("fail: {reason}"),
                 };
                 rows.push(vec![resource.clone(), step.trigger.clone(), step.destination.to_string(), action]);

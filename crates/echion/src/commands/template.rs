@@ -31,7 +31,7 @@ pub(super) async fn run(args: Template) -> Outcome {
                 }
                 GetFormat::Json | GetFormat::Yaml => dump(&Value::Object(templates), output)?,
             }
-            Ok(ExitCode::SUCCESS)
+            Ok(if config.errors() > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
         }
         Template::Notify { name, resource, sources, recipient } => notify(&name, &resource, &sources, &recipient).await,
     }

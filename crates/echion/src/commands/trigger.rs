@@ -38,7 +38,7 @@ pub(super) fn run(args: Trigger) -> Outcome {
                     super::template::dump(&Value::Object(object), output)?;
                 }
             }
-            Ok(ExitCode::SUCCESS)
+            Ok(if config.errors() > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
         }
         Trigger::Run { jsonl: true, .. } => jsonl::run(cases::trigger::answer),
         Trigger::Run { name, resource, sources, output, .. } => {

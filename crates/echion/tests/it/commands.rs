@@ -108,7 +108,7 @@ fn a_dry_run_sends_nothing_and_remembers_nothing() {
 #[test]
 fn jsonl_answers_every_line_in_order() {
     let mut process = echion().args(["expr", "--jsonl"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let lines = "{\"id\":\"a\",\"expr\":\"1 + 1\"}\nnonsense\n[]\n{\"id\":\"b\",\"expr\":\"1 +\"}\n{\"id\":\"c\",\"expr\":\"nil.x\"}\n";
+    let lines = "{\"id\":\"a\",\"expr\":\"1 + 1\"}\nnonsense\n[]\n{\"id\":\"b\",\"expr\":\"1 +\"}\n{\"id\":\"c\",\"expr\":\"a.b\"}\n";
     process.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
     let output = process.wait_with_output().unwrap();
     let answers: Vec<serde_json::Value> =

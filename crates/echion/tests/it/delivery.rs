@@ -114,6 +114,28 @@ async fn a_wrong_robot_on_a_generic_webhook_is_told_the_truth_and_can_be_signed(
     assert_eq!(bench.once().0["delivered"], 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_do_not_deliver_out_of_one_ledger() {
+    let bench = Bench::new(DingTalkOptions::default()).await;
+    bench.seed();
+    bench.sandbox.set_faults(vec![fault(r#"{"hang":true}"#)]).unwrap();
+    bench.app("cart", FAILED);
+    let mut news = bench.sandbox.subscribe();
+    let mut first = bench
+        .command()
+        .arg("--once")
+        .stderr(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    tokio::time::timeout(std::time::Duration::from_secs(30), news.recv()).await.unwrap().unwrap();
+    let second = bench.command().arg("--once").output().unwrap();
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert_eq!(second.status.code(), Some(2));
+    assert!(crate::text(&second.stderr).contains("another process delivers"), "{}", crate::text(&second.stderr));
+}
+
 pub(crate) fn fault(json: &str) -> Fault {
     serde_json::from_str(json).unwrap()
 }

@@ -1,5 +1,7 @@
 //! The program, run as a user runs it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly")]
+
 mod commands;
 mod delivery;
 mod kills;

@@ -1,0 +1,251 @@
+//! The HTTP side: which stand-in a request is for, and what it gets.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, Query, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::{broadcast, watch};
+
+use crate::clock;
+use crate::connection::Peer;
+use crate::dingtalk::{Call, Robots};
+use crate::fault::{Fault, Faults};
+use crate::received::{self, Received};
+
+/// Longest body that is read.
+const BODY_LIMIT: usize = 1024 * 1024;
+
+/// How many messages are kept.
+const KEPT: usize = 1000;
+
+/// JSON that stops early, and bytes that are no text: nobody can take it for a yes.
+const GARBLED: &[u8] = b"{\"errcode\":0,\"err\xff\xfe\x00<html>";
+
+/// What all connections share.
+pub(crate) struct Shared {
+    pub(crate) clock: crate::Clock,
+    pub(crate) news: broadcast::Sender<Received>,
+    /// Becomes true when the sandbox stops.
+    pub(crate) stopped: watch::Receiver<bool>,
+    pub(crate) state: Mutex<Kept>,
+}
+
+/// What is remembered between requests.
+pub(crate) struct Kept {
+    pub(crate) robots: Robots,
+    pub(crate) faults: Faults,
+    pub(crate) messages: VecDeque<Received>,
+    pub(crate) count: u64,
+}
+
+/// An answer before it is spoiled.
+struct Reply {
+    status: StatusCode,
+    kind: &'static str,
+    body: String,
+}
+
+impl Reply {
+    fn ok() -> Self {
+        Self { status: StatusCode::OK, kind: "text/plain; charset=utf-8", body: "ok".to_owned() }
+    }
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        (self.status, [(header::CONTENT_TYPE, self.kind)], self.body).into_response()
+    }
+}
+
+impl Shared {
+    pub(crate) fn state(&self) -> MutexGuard<'_, Kept> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns when the sandbox stops.
+    async fn stopped(&self) {
+        // An error means that the sandbox is gone, which is the same.
+        let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
+    }
+
+    /// Keeps a message, and tells those who listen.
+    fn keep(&self, state: &mut Kept, mut received: Received) {
+        state.count += 1;
+        received.number = state.count;
+        state.messages.push_back(received.clone());
+        if state.messages.len() > KEPT {
+            state.messages.pop_front();
+        }
+        // Nobody has to listen.
+        let _ = self.news.send(received);
+    }
+}
+
+/// Answers a request.
+pub(crate) async fn serve(
+    State(shared): State<std::sync::Arc<Shared>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let mut response = match axum::body::to_bytes(body, BODY_LIMIT).await {
+        Err(_) => {
+            let body = "a body has at most 1 MiB".to_owned();
+            Reply { status: StatusCode::PAYLOAD_TOO_LARGE, kind: "text/plain; charset=utf-8", body }.into_response()
+        }
+        Ok(body) => match control(&shared, &parts, &body) {
+            Some(response) => response,
+            None => stand_in(&shared, &peer, &parts, &body).await,
+        },
+    };
+    // Hyper adds the system's date only where there is none.
+    if let Ok(date) = HeaderValue::try_from(clock::http_date((shared.clock)())) {
+        response.headers_mut().entry(header::DATE).or_insert(date);
+    }
+    response
+}
+
+/// The sandbox's own paths.
+fn control(shared: &Shared, parts: &Parts, body: &Bytes) -> Option<Response> {
+    let mut state = shared.state();
+    Some(match (parts.method.as_str(), parts.uri.path()) {
+        ("GET", "/messages") => json(&state.messages),
+        ("DELETE", "/messages") => {
+            state.messages.clear();
+            Reply::ok().into_response()
+        }
+        ("GET", "/faults") => json(&state.faults.list()),
+        ("DELETE", "/faults") => {
+            state.faults = Faults::default();
+            Reply::ok().into_response()
+        }
+        ("POST", "/faults") => {
+            let read = serde_json::from_slice(body).map_err(|error| format!("expected a list of faults: {error}"));
+            match read.and_then(|faults| state.faults.set(faults)) {
+                Ok(()) => Reply::ok().into_response(),
+                Err(error) => (StatusCode::BAD_REQUEST, error).into_response(),
+            }
+        }
+        _ => return None,
+    })
+}
+
+/// A robot's or a webhook's answer, spoiled by a fault if one matches.
+async fn stand_in(shared: &Shared, peer: &Peer, parts: &Parts, body: &Bytes) -> Response {
+    let fault = shared.state().faults.take(parts.uri.path(), &String::from_utf8_lossy(body));
+    let Some(fault) = fault else { return handle(shared, peer, parts, body).into_response() };
+    if fault.after {
+        let reply = handle(shared, peer, parts, body);
+        delay(shared, &fault).await;
+        return spoil(shared, peer, &fault, reply).await;
+    }
+    delay(shared, &fault).await;
+    if fault.only_delays() {
+        return handle(shared, peer, parts, body).into_response();
+    }
+    let received = Received { answer: format!("fault: {}", fault.name()), ..describe(shared, parts, body) };
+    shared.keep(&mut shared.state(), received);
+    spoil(shared, peer, &fault, Reply::ok()).await
+}
+
+async fn delay(shared: &Shared, fault: &Fault) {
+    if fault.delay_ms > 0 {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(fault.delay_ms)) => {}
+            () = shared.stopped() => {}
+        }
+    }
+}
+
+async fn spoil(shared: &Shared, peer: &Peer, fault: &Fault, reply: Reply) -> Response {
+    if let Some(status) = fault.status {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let pairs = fault
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?)));
+        return (status, HeaderMap::from_iter(pairs), fault.body.clone()).into_response();
+    }
+    if fault.hang {
+        shared.stopped().await;
+        peer.drop_connection();
+    } else if fault.drop {
+        peer.drop_connection();
+    } else if fault.cut {
+        peer.cut_answer();
+    } else if fault.garbled {
+        return ([(header::CONTENT_TYPE, "application/json")], Body::from(GARBLED)).into_response();
+    }
+    reply.into_response()
+}
+
+/// Hands the request to its stand-in and keeps it.
+fn handle(shared: &Shared, peer: &Peer, parts: &Parts, body: &Bytes) -> Reply {
+    let mut received = describe(shared, parts, body);
+    let mut state = shared.state();
+    let reply = if received.service == "dingtalk" {
+        let verdict = state.robots.judge(&Call {
+            method: parts.method.as_str(),
+            content_type: parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default(),
+            query: &query(parts),
+            from: peer.address.ip(),
+            body,
+            now: received.time,
+        });
+        received.accepted = verdict.code == 0 && !verdict.repeated;
+        received.repeated = verdict.repeated;
+        received.answer = verdict.to_json();
+        Reply { status: StatusCode::OK, kind: "application/json", body: received.answer.clone() }
+    } else {
+        received.accepted = true;
+        "200 ok".clone_into(&mut received.answer);
+        Reply::ok()
+    };
+    shared.keep(&mut state, received);
+    reply
+}
+
+/// The request, not yet judged.
+fn describe(shared: &Shared, parts: &Parts, body: &Bytes) -> Received {
+    let robot = parts.uri.path().ends_with("/robot/send");
+    let token = if robot { query(parts).into_iter().find(|(name, _)| name == "access_token") } else { None };
+    let mut headers = BTreeMap::new();
+    for (name, value) in &parts.headers {
+        let value =
+            if received::is_secret(name.as_str()) { "****".into() } else { String::from_utf8_lossy(value.as_bytes()) };
+        headers
+            .entry(name.as_str().to_owned())
+            .and_modify(|all: &mut String| *all = format!("{all}, {value}"))
+            .or_insert_with(|| value.to_string());
+    }
+    Received {
+        number: 0,
+        service: if robot { "dingtalk" } else { "webhook" }.to_owned(),
+        robot: token.map(|(_, token)| received::tail(&token)).unwrap_or_default(),
+        method: parts.method.to_string(),
+        path: received::redacted_path(parts.uri.path(), parts.uri.query()),
+        headers,
+        body: String::from_utf8_lossy(body).into_owned(),
+        accepted: false,
+        repeated: false,
+        answer: String::new(),
+        time: (shared.clock)(),
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Response {
+    match serde_json::to_string(value) {
+        Ok(body) => Reply { status: StatusCode::OK, kind: "application/json", body }.into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+/// The query, decoded.
+fn query(parts: &Parts) -> Vec<(String, String)> {
+    Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map(|query| query.0).unwrap_or_default()
+}

@@ -1,0 +1,147 @@
+//! The service `webhook` against the catcher.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+fn service(sandbox: &Sandbox, more: &str) -> Arc<dyn Service> {
+    open("webhook", &format!("url: {}\n{more}", sandbox.url("/hook")))
+}
+
+fn status(path: &str, status: u16, headers: &[(&str, &str)]) -> Fault {
+    let headers: BTreeMap<_, _> = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    Fault { path: path.to_owned(), status: Some(status), body: "said".to_owned(), headers, ..Fault::default() }
+}
+
+#[tokio::test]
+async fn the_body_arrives_byte_for_byte() {
+    let sandbox = sandbox().await;
+    let service =
+        service(&sandbox, "headers: [{name: X-Custom, value: seen}]\nbasicAuth: {username: u, password: p}\n");
+    let bodies = [" { \"b\":1,\t\"a\" : \"中文 😀\" }\r\n\n", "", "a+b=c&d=%41", "\u{0}\u{feff}"];
+    for method in ["POST", "PUT", "DELETE", "GET", "PURGE"] {
+        for body in bodies {
+            let receipt = send(&service, &request(method, "/a b/c?x=1&y", body)).await.unwrap();
+            assert_eq!(receipt.answer, "HTTP 200: ok");
+            let got = sandbox.messages().pop().unwrap();
+            assert_eq!(
+                (got.method.as_str(), got.path.as_str(), got.body.as_str()),
+                (method, "/hook/a%20b/c?x=1&y", body)
+            );
+            assert_eq!((got.headers["x-custom"].as_str(), got.headers["authorization"].as_str()), ("seen", "****"));
+            assert_eq!(got.headers["idempotency-key"], "id-1");
+            if !body.is_empty() {
+                assert_eq!(got.headers["content-length"], body.len().to_string());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_section_it_is_a_get_with_the_message() {
+    let sandbox = sandbox().await;
+    let plain = Notification { message: "hello".to_owned(), ..Notification::default() };
+    send(&service(&sandbox, ""), &plain).await.unwrap();
+    let got = sandbox.messages().pop().unwrap();
+    assert_eq!((got.method.as_str(), got.path.as_str(), got.body.as_str()), ("GET", "/hook", "hello"));
+}
+
+#[tokio::test]
+async fn every_status_has_its_outcome() {
+    let sandbox = sandbox().await;
+    let service = service(&sandbox, "");
+    let after = |seconds| SendErrorKind::Retryable { retry_after: Some(Duration::from_secs(seconds)) };
+    // The date is seven seconds behind the sandbox's clock.
+    let date = "Tue, 14 Nov 2023 22:13:27 GMT";
+    for (code, headers, want) in [
+        (200, &[][..], None),
+        (204, &[], None),
+        (299, &[], None),
+        (304, &[], Some(SendErrorKind::Permanent)),
+        (400, &[], Some(SendErrorKind::Permanent)),
+        (401, &[], Some(SendErrorKind::Permanent)),
+        (404, &[], Some(SendErrorKind::Permanent)),
+        (408, &[], Some(RETRY)),
+        (413, &[], Some(SendErrorKind::Permanent)),
+        (425, &[], Some(RETRY)),
+        (429, &[], Some(pause(60))),
+        (429, &[("Retry-After", "5")], Some(pause(5))),
+        (429, &[("Retry-After", date)], Some(pause(7))),
+        (500, &[], Some(RETRY)),
+        (501, &[], Some(SendErrorKind::Permanent)),
+        (502, &[], Some(RETRY)),
+        (503, &[("Retry-After", "5")], Some(after(5))),
+        (503, &[("Retry-After", "soon")], Some(RETRY)),
+        (599, &[], Some(RETRY)),
+    ] {
+        sandbox.set_faults(vec![status("", code, headers)]).unwrap();
+        let sent = send(&service, &request("POST", "", "x")).await;
+        assert_eq!(sent.as_ref().err().map(|error| error.kind), want, "{code} {headers:?}");
+        if let Err(error) = sent {
+            assert!(error.reason.starts_with(&format!("HTTP {code}")), "{error:?}");
+            assert_eq!(error.fix.is_empty(), error.kind != SendErrorKind::Permanent, "{error:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_answer_is_worth_another_try_and_any_success_is_one() {
+    let sandbox = sandbox().await;
+    let [drop, cut, garbled] = broken();
+    for (fault, want) in [(drop.clone(), Some(RETRY)), (cut, Some(RETRY)), (garbled, None)] {
+        sandbox.set_faults(vec![fault.clone()]).unwrap();
+        let sent = send(&service(&sandbox, ""), &request("POST", "", "x")).await;
+        assert_eq!(sent.err().map(|error| error.kind), want, "{fault:?}");
+    }
+    sandbox.set_faults(vec![drop]).unwrap();
+    let error = send(&service(&sandbox, "retryMax: -1\n"), &request("POST", "", "x")).await.unwrap_err();
+    assert_eq!(error.kind, SendErrorKind::Permanent);
+    for fault in [Fault { hang: true, ..Fault::default() }, Fault { delay_ms: 60_000, ..Fault::default() }] {
+        sandbox.set_faults(vec![fault]).unwrap();
+        let error = send(&service(&sandbox, "timeout: 50ms\n"), &request("POST", "", "x")).await.unwrap_err();
+        assert!(error.kind == RETRY && error.reason.ends_with("within 50ms"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn redirects_are_followed_as_their_kind_wants() {
+    let sandbox = sandbox().await;
+    let service = open("webhook", &format!("url: {}\n", sandbox.url("/hook?access_token=t0ps3cr3t")));
+    for (code, method, body) in
+        [(301, "GET", ""), (302, "GET", ""), (303, "GET", ""), (307, "POST", "x"), (308, "POST", "x")]
+    {
+        sandbox.set_faults(vec![status("/hook", code, &[("Location", "/new")])]).unwrap();
+        send(&service, &request("POST", "", "x")).await.unwrap();
+        let got = sandbox.messages().pop().unwrap();
+        assert_eq!((got.path.as_str(), got.method.as_str(), got.body.as_str()), ("/new", method, body), "{code}");
+        assert!(!got.headers.contains_key("referer"), "{:?}", got.headers);
+    }
+    sandbox.set_faults(vec![status("/hook", 307, &[("Location", "/hook")])]).unwrap();
+    let error = send(&service, &request("POST", "", "x")).await.unwrap_err();
+    assert_eq!(error.kind, SendErrorKind::Permanent);
+    assert!(error.reason.contains("redirects"), "{error:?}");
+}
+
+#[tokio::test]
+async fn credentials_do_not_follow_a_redirect_to_another_host() {
+    let (sandbox, other) = (sandbox().await, super::sandbox().await);
+    sandbox.set_faults(vec![status("/hook", 307, &[("Location", &other.url("/new"))])]).unwrap();
+    let service = service(&sandbox, "basicAuth: {username: u, password: p}\n");
+    send(&service, &request("POST", "", "x")).await.unwrap();
+    let got = other.messages().pop().unwrap();
+    assert_eq!(got.body, "x");
+    assert!(!got.headers.contains_key("authorization"), "{:?}", got.headers);
+}
+
+#[tokio::test]
+async fn a_flood_for_an_answer_is_cut() {
+    let sandbox = sandbox().await;
+    for (code, want) in [(200, None), (500, Some(RETRY))] {
+        let body = "x".repeat(10_000_000);
+        sandbox.set_faults(vec![Fault { status: Some(code), body, ..Fault::default() }]).unwrap();
+        let sent = send(&service(&sandbox, ""), &request("POST", "", "x")).await;
+        let quote = sent.as_ref().map_or_else(|error| error.reason.clone(), |receipt| receipt.answer.clone());
+        assert!(quote.len() < 300, "{quote}");
+        assert_eq!(sent.err().map(|error| error.kind), want);
+    }
+}
