@@ -1,20 +1,57 @@
 //! The sprig functions that templates may call, one file per family.
+//!
+//! Names, arguments and results are those of sprig 3.3.0, without `env` and `expandenv`, which read the environment of the
+//! process. What a function needs of the outside world (the time, randomness, host names) comes from the template's host.
 
+mod args;
+mod cast;
 mod checked;
 mod dates;
+mod decimal;
+mod defaults;
+mod dicts;
+mod encoding;
 mod hashes;
+mod json;
+mod letters;
+mod lists;
+mod math;
+mod paths;
+mod reflect;
 mod regexes;
+mod strings;
 mod urls;
 mod versions;
+mod wrap;
 
 use std::sync::LazyLock;
 
-use echion_template::Functions;
+use echion_template::{Function, Functions};
+
+/// All families.
+static FAMILIES: &[&[Function]] = &[
+    cast::ALL,
+    dates::ALL,
+    defaults::ALL,
+    dicts::ALL,
+    encoding::ALL,
+    hashes::ALL,
+    json::ALL,
+    letters::ALL,
+    lists::ALL,
+    math::ALL,
+    paths::ALL,
+    reflect::ALL,
+    regexes::ALL,
+    strings::ALL,
+    urls::ALL,
+    versions::ALL,
+    wrap::ALL,
+];
 
 /// Every function that templates can call: Go's own and sprig's.
 #[must_use]
 pub fn functions() -> &'static Functions {
-    static FUNCTIONS: LazyLock<Functions> =
-        LazyLock::new(|| Functions::new(&[dates::ALL, hashes::ALL, regexes::ALL, urls::ALL, versions::ALL]));
+    static FUNCTIONS: LazyLock<Functions> = LazyLock::new(|| Functions::new(FAMILIES));
     &FUNCTIONS
 }
