@@ -165,6 +165,8 @@ impl Dispatcher {
                 );
                 self.ledger.begin(&delivery.id, name, now).await?;
                 self.settle(delivery, Outcome::Parked(error)).await?;
+                // It may have stood in front of others that are due.
+                later(now);
                 continue;
             };
             let channel = service.channel(&delivery.intent.destination.recipient);
@@ -200,9 +202,8 @@ impl Dispatcher {
             let task = flights.tasks.spawn(attempt(service, channel, delivery.clone(), Arc::clone(&self.clock)));
             flights.by_task.insert(task.id(), (delivery, name));
         }
-        if next.is_none() && flights.deliveries.is_empty() {
-            next = self.ledger.next_due().await?;
-        } else if let Some(due) = self.ledger.next_due().await?.filter(|due| *due > now) {
+        // What is due and was not started waits for a slot, which is in `next`, or for a landing.
+        if let Some(due) = self.ledger.next_due(now).await? {
             next = Some(next.map_or(due, |n| n.min(due)));
         }
         Ok(next)
@@ -299,7 +300,10 @@ fn classify(error: SendError, channel: &Channel, delivery: &Delivery, now: i64) 
 /// Sleeps until a time that [`Dispatcher::launch`] gave; for ever without one.
 async fn sleep_until(due: Option<i64>, now: i64) {
     match due {
-        Some(due) => tokio::time::sleep(Duration::from_millis(u64::try_from(due - now).unwrap_or(0).max(1))).await,
+        Some(due) => {
+            let wait = u64::try_from(due.saturating_sub(now)).unwrap_or(0);
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+        }
         None => std::future::pending().await,
     }
 }

@@ -229,8 +229,9 @@ impl Ledger for SqlLedger {
         Ok(due)
     }
 
-    async fn next_due(&self) -> Result<Option<i64>, LedgerError> {
-        let row = sqlx::query("SELECT MIN(due) FROM delivery WHERE status = 'pending'")
+    async fn next_due(&self, now: i64) -> Result<Option<i64>, LedgerError> {
+        let row = sqlx::query("SELECT MIN(due) FROM delivery WHERE status = 'pending' AND due > ?")
+            .bind(now)
             .fetch_one(&self.pool)
             .await
             .map_err(failed("read when the next delivery is due"))?;
@@ -440,7 +441,7 @@ mod tests {
         let ledger = SqlLedger::open(&path).await.unwrap();
         assert!(ledger.state(&resource("u")).await.unwrap().unwrap().contains_key("k"));
         assert_eq!(ledger.list(&Filter::default()).await.unwrap()[0].status, Status::Delivered);
-        assert_eq!(ledger.next_due().await.unwrap(), None);
+        assert_eq!(ledger.next_due(0).await.unwrap(), None);
     }
 
     #[tokio::test]

@@ -69,8 +69,8 @@ pub trait Ledger: Send + Sync {
     /// Pending deliveries that are due, oldest first, at most `limit` for each service: a service with a long queue hides no other.
     async fn due(&self, now: i64, limit: u32) -> Result<Vec<Delivery>, LedgerError>;
 
-    /// When the next pending delivery is due; `None` when there is none.
-    async fn next_due(&self) -> Result<Option<i64>, LedgerError>;
+    /// When the next pending delivery falls due after `now`; `None` when there is none.
+    async fn next_due(&self, now: i64) -> Result<Option<i64>, LedgerError>;
 
     /// Notes that an attempt begins, before anything is sent: after a crash it is known that its outcome is not.
     async fn begin(&self, id: &DeliveryId, channel: &str, now: i64) -> Result<(), LedgerError>;
