@@ -7,6 +7,10 @@ use echion_template::{Error, Host, Limits, parse};
 use echion_value::Value;
 
 fn render(text: &str) -> Result<String, Box<Error>> {
+    render_with(text, &Limits::default())
+}
+
+fn render_with(text: &str, limits: &Limits) -> Result<String, Box<Error>> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut random = |bytes: &mut [u8]| {
         for byte in bytes {
@@ -16,6 +20,6 @@ fn render(text: &str) -> Result<String, Box<Error>> {
     };
     let mut host = Host::default().with_random(&mut random);
     let template = parse("t", text, echion_sprig::functions())?;
-    let out = template.render(&Value::Nil, &mut host, &Limits::default())?;
+    let out = template.render(&Value::Nil, &mut host, limits)?;
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
