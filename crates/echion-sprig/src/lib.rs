@@ -5,6 +5,7 @@
 
 mod args;
 mod cast;
+mod chance;
 mod checked;
 mod dates;
 mod decimal;
@@ -16,9 +17,11 @@ mod json;
 mod letters;
 mod lists;
 mod math;
+mod network;
 mod paths;
 mod reflect;
 mod regexes;
+mod secrets;
 mod strings;
 mod urls;
 mod versions;
@@ -31,6 +34,7 @@ use echion_template::{Function, Functions};
 /// All families.
 static FAMILIES: &[&[Function]] = &[
     cast::ALL,
+    chance::ALL,
     dates::ALL,
     defaults::ALL,
     dicts::ALL,
@@ -40,9 +44,11 @@ static FAMILIES: &[&[Function]] = &[
     letters::ALL,
     lists::ALL,
     math::ALL,
+    network::ALL,
     paths::ALL,
     reflect::ALL,
     regexes::ALL,
+    secrets::ALL,
     strings::ALL,
     urls::ALL,
     versions::ALL,

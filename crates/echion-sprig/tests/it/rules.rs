@@ -1,0 +1,48 @@
+//! Rules that are easy to break.
+
+use super::render;
+
+#[test]
+fn every_example_renders_to_what_it_says() {
+    for function in echion_sprig::functions().all() {
+        assert!(!function.doc.is_empty(), "{function:?} has no documentation");
+        if !function.shows.is_empty() {
+            assert_eq!(render(function.example).unwrap(), function.shows, "{function:?}");
+        }
+    }
+}
+
+#[test]
+fn a_dictionary_is_changed_for_everyone_who_has_it() {
+    assert_eq!(render(r#"{{$a := dict "x" 1}}{{$b := $a}}{{$_ := set $b "y" 2}}{{$a}}"#).unwrap(), "map[x:1 y:2]");
+    let copied = r#"{{$a := dict "x" 1}}{{$b := deepCopy $a}}{{$_ := set $b "y" 2}}{{$a}}"#;
+    assert_eq!(render(copied).unwrap(), "map[x:1]");
+}
+
+#[test]
+fn merging_keeps_and_overwriting_replaces() {
+    let nested = r#"(dict "a" (dict "x" 1) "l" (list 1)) (dict "a" (dict "x" 2 "y" 3) "l" (list 2) "n" 0)"#;
+    assert_eq!(render(&format!("{{{{merge {nested} | toJson}}}}")).unwrap(), r#"{"a":{"x":1,"y":3},"l":[1],"n":0}"#);
+    assert_eq!(
+        render(&format!("{{{{mergeOverwrite {nested} | toJson}}}}")).unwrap(),
+        r#"{"a":{"x":2,"y":3},"l":[2],"n":0}"#
+    );
+}
+
+#[test]
+fn random_texts_have_their_length_and_letters() {
+    let check = |text: &str, allowed: fn(char) -> bool| {
+        let out = render(text).unwrap();
+        assert_eq!(out.len(), 40, "{text}: {out}");
+        assert!(out.chars().all(allowed), "{text}: {out}");
+    };
+    check("{{randAlphaNum 40}}", |c| c.is_ascii_alphanumeric());
+    check("{{randAlpha 40}}", |c| c.is_ascii_alphabetic());
+    check("{{randNumeric 40}}", |c| c.is_ascii_digit());
+    check("{{randAscii 40}}", |c| (' '..='~').contains(&c));
+    check("{{randBytes 30}}", |c| c.is_ascii_alphanumeric() || "+/=".contains(c));
+    let uuid = render("{{uuidv4}}").unwrap();
+    assert_eq!((uuid.len(), uuid.get(14..15)), (36, Some("4")), "{uuid}");
+    let number: i64 = render("{{randInt 5 8}}").unwrap().parse().unwrap();
+    assert!((5..8).contains(&number));
+}
