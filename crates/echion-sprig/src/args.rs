@@ -40,6 +40,11 @@ pub(crate) fn text(args: &[Value], at: usize) -> Str {
     }
 }
 
+/// The same with U+FFFD for what is not UTF-8, where bytes mean nothing: layouts, versions, addresses.
+pub(crate) fn string(args: &[Value], at: usize) -> String {
+    String::from_utf8_lossy(bytes(args, at)).into_owned()
+}
+
 pub(crate) fn int(args: &[Value], at: usize) -> i64 {
     match args.get(at) {
         Some(Value::Int(n)) => *n,

@@ -6,7 +6,7 @@ use echion_template::{Function, Host, takes};
 use echion_value::time::{self, Time, Zone};
 use echion_value::{CallError, Signature, Type, Value};
 
-use crate::checked::text;
+use crate::args::string;
 
 const TEXT: Type = Type::String;
 
@@ -38,7 +38,7 @@ pub(crate) static ALL: &[Function] = &[
         "1970-01-01",
     ),
     Function::new("htmlDateInZone", takes(&[Type::Any, TEXT], TEXT), |host, args| {
-        in_zone(host, "2006-01-02", args.first(), &text(args, 1))
+        in_zone(host, "2006-01-02", args.first(), &string(args, 1))
     })
     .doc("The date of a time in a zone as HTML wants it.", r#"{{ htmlDateInZone 0 "UTC" }}"#, "1970-01-01"),
     Function::new("mustToDate", TO_DATE.fallible(), must_to_date).doc(
@@ -64,15 +64,16 @@ pub(crate) static ALL: &[Function] = &[
 ];
 
 const DATE_FUNCTION: Function =
-    Function::new("date", DATE, |host, args| in_zone(host, &text(args, 0), args.get(1), "Local")).doc(
+    Function::new("date", DATE, |host, args| in_zone(host, &string(args, 0), args.get(1), "Local")).doc(
         "Formats a time by a layout.",
         r#"{{ date "2006-01-02" 0 }}"#,
         "1970-01-01",
     );
 
-const IN_ZONE: Function =
-    Function::new("dateInZone", DATE_IN_ZONE, |host, args| in_zone(host, &text(args, 0), args.get(1), &text(args, 2)))
-        .doc("Formats a time in a zone by a layout.", r#"{{ dateInZone "15:04" 0 "Asia/Shanghai" }}"#, "08:00");
+const IN_ZONE: Function = Function::new("dateInZone", DATE_IN_ZONE, |host, args| {
+    in_zone(host, &string(args, 0), args.get(1), &string(args, 2))
+})
+.doc("Formats a time in a zone by a layout.", r#"{{ dateInZone "15:04" 0 "Asia/Shanghai" }}"#, "08:00");
 
 const MODIFY_FUNCTION: Function =
     Function::new("dateModify", MODIFY, |host, args| must_modify(host, args).or_else(|_| Ok(value(time_of(args, 1)))))
@@ -111,12 +112,12 @@ fn in_zone(host: &mut Host<'_>, layout: &str, date: Option<&Value>, zone: &str) 
 }
 
 fn must_modify(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
-    let by = time::parse_duration(&text(args, 0)).map_err(CallError)?;
+    let by = time::parse_duration(&string(args, 0)).map_err(CallError)?;
     Ok(value(time_of(args, 1).add(by)))
 }
 
 fn must_to_date(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
-    let time = time::parse_in_location(text(args, 0), text(args, 1), &Zone::Local);
+    let time = time::parse_in_location(string(args, 0), string(args, 1), &Zone::Local);
     time.map(value).map_err(|error| CallError::new(error.to_string()))
 }
 
@@ -133,7 +134,7 @@ fn ago(host: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
 
 fn duration(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
     let seconds = match args.first() {
-        Some(Value::Str(_)) => text(args, 0).parse().unwrap_or(0),
+        Some(Value::Str(_)) => string(args, 0).parse().unwrap_or(0),
         Some(Value::Int64(n)) => *n,
         _ => 0,
     };
@@ -142,7 +143,7 @@ fn duration(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
 
 fn duration_round(host: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
     let duration = match args.first() {
-        Some(Value::Str(_)) => time::parse_duration(&text(args, 0)).unwrap_or(0),
+        Some(Value::Str(_)) => time::parse_duration(&string(args, 0)).unwrap_or(0),
         Some(Value::Int64(n)) => *n,
         Some(Value::Time(time)) => host.now.sub(time),
         _ => 0,

@@ -5,7 +5,7 @@ use echion_value::{Type, Value};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
-use crate::checked::bytes;
+use crate::args::bytes;
 
 const HASH: echion_value::Signature = takes(&[Type::String], Type::String);
 

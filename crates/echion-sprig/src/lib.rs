@@ -6,7 +6,6 @@
 mod args;
 mod cast;
 mod chance;
-mod checked;
 mod dates;
 mod decimal;
 mod defaults;

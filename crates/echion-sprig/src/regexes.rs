@@ -4,7 +4,7 @@ use echion_template::{Function, Host, takes};
 use echion_value::regexp::{Regexp, quote_meta};
 use echion_value::{CallError, List, Signature, Type, Value, strconv};
 
-use crate::checked::{bytes, int};
+use crate::args::{bytes, int};
 
 const TEXT: Type = Type::String;
 

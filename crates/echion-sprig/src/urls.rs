@@ -3,7 +3,7 @@
 use echion_template::{Function, Host, takes};
 use echion_value::{CallError, Map, Str, Type, Value};
 
-use crate::checked::text;
+use crate::args::string;
 
 /// The functions of this family.
 pub(crate) static ALL: &[Function] = &[
@@ -20,7 +20,7 @@ pub(crate) static ALL: &[Function] = &[
 ];
 
 fn parse(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
-    let source = text(args, 0);
+    let source = string(args, 0);
     let refuse = |why: &str| {
         CallError(format!("unable to parse url: parse {}: {why}", echion_value::strconv::quote(source.as_bytes())))
     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use echion_template::{Function, Host, takes};
 use echion_value::{CallError, Method, Object, ObjectType, Signature, Type, Value};
 
-use crate::checked::text;
+use crate::args::string;
 
 /// The functions of this family.
 pub(crate) static ALL: &[Function] = &[
@@ -90,15 +90,15 @@ fn member(value: &Value, name: &str) -> Result<Value, CallError> {
 }
 
 fn semver(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
-    let version = Version::parse(&text(args, 0)).ok_or_else(|| CallError::new("invalid semantic version"))?;
+    let version = Version::parse(&string(args, 0)).ok_or_else(|| CallError::new("invalid semantic version"))?;
     Ok(Value::Object(Arc::new(version)))
 }
 
 fn compare(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
-    let constraint = text(args, 0);
+    let constraint = string(args, 0);
     let alternatives =
         constraints(&constraint).ok_or_else(|| CallError(format!("improper constraint: {constraint}")))?;
-    let version = Version::parse(&text(args, 1)).ok_or_else(|| CallError::new("invalid semantic version"))?;
+    let version = Version::parse(&string(args, 1)).ok_or_else(|| CallError::new("invalid semantic version"))?;
     let fits = alternatives.iter().any(|all| all.iter().all(|constraint| constraint.allows(&version)));
     Ok(Value::Bool(fits))
 }
