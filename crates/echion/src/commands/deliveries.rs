@@ -62,7 +62,10 @@ pub(super) async fn run(args: Deliveries) -> Outcome {
 
 /// Opens a ledger that is there: a misspelt name is not an empty history.
 async fn existing(name: &str) -> Result<Arc<SqlLedger>, Failure> {
-    match name.strip_prefix("sqlite:").filter(|file| !file.is_empty() && !Path::new(file).exists()) {
+    match name
+        .strip_prefix("sqlite:")
+        .filter(|file| !file.is_empty() && matches!(Path::new(file).try_exists(), Ok(false)))
+    {
         Some(file) => Err(Failure::new(format!("there is no ledger {file}"))
             .hint("`echion run` keeps it in `.echion.sqlite` in the folder of the resources")),
         None => setup::ledger(name).await,

@@ -147,3 +147,16 @@ fn every_command_has_help_with_an_example() {
         assert!(output.status.success() && help.contains("Example"), "{args:?}: {help}");
     }
 }
+
+#[test]
+fn a_ledger_that_is_not_there_is_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = echion()
+        .current_dir(folder.path())
+        .args(["deliveries", "list", "--ledger", "sqlite:x.sqlite"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("there is no ledger x.sqlite"), "{}", text(&output.stderr));
+    assert!(!folder.path().join("x.sqlite").exists());
+}
