@@ -71,8 +71,7 @@ pub(crate) fn findings(file: &str, findings: &[Finding]) {
         note(&format!("{word}: {}", finding.message));
         note(&format!("  --> {file}: {}:{}:{}", finding.key, finding.line, finding.column));
         if !finding.source.trim().is_empty() {
-            let line: String = finding.source.chars().take(160).collect();
-            let before: String = line.chars().take((finding.column as usize).saturating_sub(1)).collect();
+            let (line, before) = excerpt(&finding.source, (finding.column as usize).saturating_sub(1));
             note(&format!("   | {line}"));
             note(&format!("   | {}{}", " ".repeat(width(&before)), paint(ERROR, "^")));
         }
@@ -85,6 +84,14 @@ pub(crate) fn findings(file: &str, findings: &[Finding]) {
         let errors = findings.iter().filter(|f| f.severity == Severity::Error).count();
         note(&format!("{} and {} in {file}", count(errors, "error"), count(findings.len() - errors, "warning")));
     }
+}
+
+/// At most 160 characters of a line around a place, and what stands before the place in them.
+fn excerpt(line: &str, place: usize) -> (String, String) {
+    let from = place.saturating_sub(120);
+    let shown = |from: usize, count: usize| -> String { line.chars().skip(from).take(count).collect() };
+    let cut = if from > 0 { "…" } else { "" };
+    (format!("{cut}{}", shown(from, 160)), format!("{cut}{}", shown(from, place - from)))
 }
 
 /// `1 error`, `2 errors`.

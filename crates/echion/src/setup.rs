@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use echion_delivery::SqlLedger;
 use echion_engine::variables::{AppDetail, CommitMetadata, Repository};
-use echion_engine::{Config, Documents, Sources};
+use echion_engine::{Config, Documents, DocumentsError, Sources};
 use echion_model::{Environment, Resource, yaml};
 use echion_value::Value;
 
@@ -53,19 +53,22 @@ fn read(path: &str) -> Result<String, Failure> {
 /// Reads ConfigMap and Secret from their files. Without a ConfigMap the configuration is empty.
 pub(crate) fn sources(args: &args::Sources) -> Result<Sources, Failure> {
     let mut sources = Sources::default();
-    let fail = |path: &str, error: String, hint: &str| Failure::new(format!("{path}: {error}")).hint(hint);
+    let fail = |path: &str, error: DocumentsError, hint: &str| {
+        let hint = if matches!(error, DocumentsError::Missing { .. }) { hint } else { "" };
+        Failure::new(format!("{path}: {error}")).hint(hint)
+    };
     if let Some(path) = &args.config_map {
         let hint = format!("the file must hold a ConfigMap named `{CONFIG_MAP}`");
         Documents::parse(&read(path)?)
             .and_then(|documents| documents.config_map(CONFIG_MAP, &mut sources))
-            .map_err(|error| fail(path, error.to_string(), &hint))?;
+            .map_err(|error| fail(path, error, &hint))?;
     }
     if args.secret != ":empty" {
         let path = &args.secret;
         let hint = format!("the file must hold a Secret named `{SECRET}`; `--secret :empty` does without");
         Documents::parse(&read(path)?)
             .and_then(|documents| documents.secret(SECRET, &mut sources))
-            .map_err(|error| fail(path, error.to_string(), &hint))?;
+            .map_err(|error| fail(path, error, &hint))?;
     }
     Ok(sources)
 }

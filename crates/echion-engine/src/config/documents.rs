@@ -7,7 +7,7 @@ use base64::Engine as _;
 use echion_model::yaml::{self, Node, YamlError};
 
 /// What a configuration is made of.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Sources {
     /// `data` of the ConfigMap.
     pub config_map: BTreeMap<String, String>,

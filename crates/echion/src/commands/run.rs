@@ -193,6 +193,8 @@ pub(super) struct Looked {
 /// A folder under observation: the part of the line before the dispatcher.
 pub(super) struct Watcher {
     sources: Sources,
+    /// What the configuration was compiled from: reading the same again changes nothing.
+    loaded: echion_engine::Sources,
     config: Arc<RwLock<Arc<Config>>>,
     folder: Folder,
     pub(super) ledger: Option<Arc<SqlLedger>>,
@@ -214,10 +216,12 @@ impl Watcher {
             Failure::new(format!("cannot read {}: {error}", resources.display()))
                 .hint("`--resources` takes a folder with Application manifests")
         })?;
-        let config = setup::config(&setup::sources(sources)?, None);
+        let loaded = setup::sources(sources)?;
+        let config = setup::config(&loaded, None);
         print::findings(setup::config_name(sources), &config.findings);
         Ok(Self {
             sources: sources.clone(),
+            loaded,
             config: Arc::new(RwLock::new(Arc::new(config))),
             folder,
             ledger: None,
@@ -268,12 +272,18 @@ impl Watcher {
                 let text = format!("{word}: {}; the last good configuration stays in use", failure.message);
                 tell_once(&mut self.told_configuration, text);
             }
+            Ok(sources) if sources == self.loaded => self.told_configuration.clear(),
             Ok(sources) => {
                 self.told_configuration.clear();
                 let config = setup::config(&sources, Some(&previous));
                 if config.findings != previous.findings {
                     print::findings(setup::config_name(&self.sources), &config.findings);
                 }
+                if config.errors() == 0 {
+                    let word = print::paint(print::GOOD, "configuration");
+                    print::note(&format!("{word} read again, nothing is wrong with it"));
+                }
+                self.loaded = sources;
                 *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
                 // What could not be told under the old configuration may be told under the new one.
                 self.again = true;
@@ -338,8 +348,16 @@ impl Watcher {
 
     /// What is to be looked at now, and what is gone.
     fn scan(&mut self) -> Result<(Vec<Resource>, Vec<ResourceId>), Failure> {
-        let observed = self.folder.scan().map_err(|error| Failure::new(format!("cannot read the folder: {error}")))?;
         let word = print::paint(print::WARNING, "warning");
+        let observed = match self.folder.scan() {
+            Ok(observed) => observed,
+            Err(error) if self.ledger.is_some() => {
+                // A folder that is being replaced comes back; until then nothing is taken to be gone.
+                tell_once(&mut self.told, format!("{word}: the folder cannot be read: {error}"));
+                return Ok((Vec::new(), Vec::new()));
+            }
+            Err(error) => return Err(Failure::new(format!("cannot read the folder: {error}"))),
+        };
         let problems: Vec<String> = observed.problems.iter().map(|problem| format!("{word}: {problem}")).collect();
         tell_once(&mut self.told, problems.join("\n"));
         let resources = if std::mem::take(&mut self.again) {
