@@ -20,8 +20,11 @@ use crate::{Failure, Outcome, print, setup};
 /// The kind that is looked at; projects are only looked up.
 const APPLICATION: &str = "Application";
 
-/// How often conditions that read the clock, and looks that failed, are repeated.
+/// How often conditions that read the clock, and looks that failed, are repeated, and the folder is read although nothing is heard of it.
 const AGAIN: Duration = Duration::from_secs(60);
+
+/// How often a folder that went away is looked for.
+const LOST: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(args: Run) -> Outcome {
     let mut watcher = Watcher::open(&args.sources, &args.resources)?;
@@ -87,8 +90,9 @@ pub(super) async fn forever(watcher: &mut Watcher, dispatcher: Arc<Dispatcher>, 
     let mut paths: Vec<&Path> = vec![&args.resources];
     let files = [args.sources.config_map.as_deref(), Some(args.sources.secret.as_str())];
     paths.extend(files.into_iter().flatten().filter(|f| *f != "-" && *f != ":empty").map(Path::new));
-    let _watching = watch(&paths, Arc::clone(&changed))
-        .map_err(|error| Failure::new(format!("cannot watch {}: {error}", args.resources.display())))?;
+    let watching = || watch(&paths, Arc::clone(&changed));
+    let mut watched =
+        Some(watching().map_err(|error| Failure::new(format!("cannot watch {}: {error}", args.resources.display())))?);
     let stop = Arc::new(Notify::new());
     let waker = dispatcher.waker();
     let mut dispatching = tokio::spawn({
@@ -99,6 +103,8 @@ pub(super) async fn forever(watcher: &mut Watcher, dispatcher: Arc<Dispatcher>, 
     let mut looked = watcher.observe().await?;
     waker.notify_one();
     let mut ending = std::pin::pin!(ended());
+    let mut again = tokio::time::interval(AGAIN);
+    again.reset();
     let result = loop {
         tokio::select! {
             () = &mut ending => break Ok(()),
@@ -113,11 +119,25 @@ pub(super) async fn forever(watcher: &mut Watcher, dispatcher: Arc<Dispatcher>, 
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 watcher.reload();
             }
-            () = tokio::time::sleep(AGAIN), if looked.failed > 0 || watcher.reads_clock() => watcher.everything_again(),
+            _ = again.tick() => {
+                // Once a minute nothing is taken for granted: a folder may have been swapped for another of its name.
+                watched = watching().ok();
+                if looked.failed > 0 || watcher.reads_clock() {
+                    watcher.everything_again();
+                }
+            }
+            () = tokio::time::sleep(LOST), if watcher.lost => {}
         }
         match watcher.observe().await {
             Ok(now) => looked = now,
             Err(failure) => break Err(failure),
+        }
+        if watcher.lost {
+            // What was watched is no longer what stands under the name.
+            watched = None;
+        } else if watched.is_none() {
+            watched = watching().ok();
+            changed.notify_one();
         }
         waker.notify_one();
     };
@@ -203,6 +223,8 @@ pub(super) struct Watcher {
     /// The same about the configuration's files.
     told_configuration: String,
     again: bool,
+    /// The folder could not be read at the last look.
+    lost: bool,
     failed: BTreeSet<ResourceId>,
     unknown: BTreeSet<(String, String)>,
 }
@@ -228,6 +250,7 @@ impl Watcher {
             told: String::new(),
             told_configuration: String::new(),
             again: false,
+            lost: false,
             failed: BTreeSet::new(),
             unknown: BTreeSet::new(),
         })
@@ -353,11 +376,13 @@ impl Watcher {
             Ok(observed) => observed,
             Err(error) if self.ledger.is_some() => {
                 // A folder that is being replaced comes back; until then nothing is taken to be gone.
+                self.lost = true;
                 tell_once(&mut self.told, format!("{word}: the folder cannot be read: {error}"));
                 return Ok((Vec::new(), Vec::new()));
             }
             Err(error) => return Err(Failure::new(format!("cannot read the folder: {error}"))),
         };
+        self.lost = false;
         let problems: Vec<String> = observed.problems.iter().map(|problem| format!("{word}: {problem}")).collect();
         tell_once(&mut self.told, problems.join("\n"));
         let resources = if std::mem::take(&mut self.again) {

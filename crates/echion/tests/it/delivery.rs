@@ -136,6 +136,36 @@ async fn two_processes_do_not_deliver_out_of_one_ledger() {
     assert!(crate::text(&second.stderr).contains("another process delivers"), "{}", crate::text(&second.stderr));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_program_follows_manifests_configuration_and_a_folder_that_is_replaced() {
+    const UNKNOWN: &str = "{sync: {status: Unknown}, health: {status: Healthy}}";
+    let bench = Bench::new(DingTalkOptions::default()).await;
+    bench.seed();
+    let mut news = bench.sandbox.subscribe();
+    let log = std::fs::File::create(bench.path("log")).unwrap();
+    let mut process = bench.command().stdout(std::process::Stdio::null()).stderr(log).spawn().unwrap();
+    let mut hear = async |name: &str| {
+        let received = tokio::time::timeout(std::time::Duration::from_secs(30), news.recv()).await.unwrap().unwrap();
+        assert!(received.accepted && received.body.contains(name), "{name}: {received:?}");
+    };
+    bench.app("first", UNKNOWN);
+    hear("first").await;
+    // A trigger that nobody can read any more stays in use as it was.
+    let good = std::fs::read_to_string(bench.path("cm.yaml")).unwrap();
+    bench.config(&good.replace("app.status.sync.status == 'Unknown'", "app.status.sync.status =="));
+    bench.app("second", UNKNOWN);
+    hear("second").await;
+    std::fs::rename(bench.apps(), bench.path("away")).unwrap();
+    std::fs::rename(bench.path("away"), bench.apps()).unwrap();
+    bench.app("third", UNKNOWN);
+    hear("third").await;
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let log = std::fs::read_to_string(bench.path("log")).unwrap();
+    assert!(log.contains("delivered argocd/first"), "{log}");
+    assert!(!log.contains("t0ps3cr3t"), "{log}");
+}
+
 pub(crate) fn fault(json: &str) -> Fault {
     serde_json::from_str(json).unwrap()
 }
