@@ -1,15 +1,19 @@
-//! Checks of the workspace that no compiler makes: `cargo xtask tidy`.
+//! Checks of the workspace that no compiler makes, `cargo xtask tidy`, and pages written from code, `cargo xtask codegen`.
 
+mod codegen;
 mod tidy;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
-    match args.next().as_deref() {
-        Some("tidy") => tidy::run(),
+    let (command, option) = (args.next(), args.next());
+    match (command.as_deref(), option.as_deref()) {
+        (Some("tidy"), None) => tidy::run(),
+        (Some("codegen"), None) => codegen::run(false),
+        (Some("codegen"), Some("--check")) => codegen::run(true),
         _ => {
-            print("usage: cargo xtask tidy");
+            print("usage: cargo xtask tidy | codegen [--check]");
             ExitCode::from(2)
         }
     }

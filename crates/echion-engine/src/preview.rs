@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use echion_expr::Context;
+use echion_expr::{Context, Program, Trace};
 use echion_value::time::Time;
 use echion_value::{Map, Type, Value};
 
@@ -29,10 +29,20 @@ impl Preview {
     /// # Errors
     /// The language's own text, with the place.
     pub fn expression(&self, source: &str) -> Result<Value, String> {
-        let program = echion_expr::compile(source).map_err(|error| error.to_string())?;
+        program(source)?.eval(&self.variables, &self.context()).map_err(|error| error.to_string())
+    }
+
+    /// What each part of an expression comes to.
+    ///
+    /// # Errors
+    /// When it is no expression: the language's own text, with the place.
+    pub fn trace(&self, source: &str) -> Result<Trace, String> {
+        Ok(program(source)?.trace(&self.variables, &self.context()))
+    }
+
+    fn context(&self) -> Context<'static> {
         let now = Time::from_unix(self.now.div_euclid(1000), self.now.rem_euclid(1000) * 1_000_000);
-        let context = Context { now, ..Context::default() };
-        program.eval(&self.variables, &context).map_err(|error| error.to_string())
+        Context { now, ..Context::default() }
     }
 
     /// The text of a template.
@@ -44,4 +54,8 @@ impl Preview {
             echion_template::parse("template", source, echion_sprig::functions()).map_err(|e| e.to_string())?;
         crate::template::render(&template, &Value::Map(self.variables.clone()), self.now).map_err(|e| e.to_string())
     }
+}
+
+fn program(source: &str) -> Result<Program, String> {
+    echion_expr::compile(source).map_err(|error| error.to_string())
 }

@@ -19,6 +19,8 @@ pub(crate) struct Node {
     pub(crate) kind: Kind,
     /// Where errors of this node are reported.
     pub(crate) at: u32,
+    /// The first character of its text and one past the last; empty for what the optimizer has made.
+    pub(crate) span: (u32, u32),
     /// What the checker knows of the value. Nodes that it does not visit stay unknown.
     pub(crate) nature: Nature,
     /// How many levels are below it, which bounds the recursion of whatever walks the tree.
@@ -182,9 +184,39 @@ impl Tree {
             Kind::Binary(_, left, right) => below(left).max(below(right) + 1),
             kind => children(kind).iter().map(below).max().map_or(0, |depth| depth + 1),
         };
-        self.nodes.push(Node { kind, at, nature: Nature::Unknown, depth });
+        self.nodes.push(Node { kind, at, span: (0, 0), nature: Nature::Unknown, depth });
         // Limits on nodes keep the count far below this.
         u32::try_from(id).unwrap_or(u32::MAX)
+    }
+
+    /// Gives a new node the text from its leftmost part to `end`.
+    pub(crate) fn span_from(&mut self, id: Id, end: u32) {
+        let parts = children(self.kind(id));
+        let start = parts.iter().map(|part| self.node(*part).span.0).min();
+        let start = match self.kind(id) {
+            // Only these begin before their parts.
+            Kind::Unary(..)
+            | Kind::Predicate(_)
+            | Kind::List(_)
+            | Kind::Map(_)
+            | Kind::Builtin(_)
+            | Kind::Call { .. } => start.map_or(self.at(id), |start| start.min(self.at(id))),
+            _ => start.unwrap_or_else(|| self.at(id)),
+        };
+        self.node_mut(id).span = (start, end.max(start));
+    }
+
+    /// Extends the text of a node, and of what only stands for it, by what encloses it.
+    pub(crate) fn widen(&mut self, id: Id, start: u32, end: u32) {
+        let mut id = id;
+        let old = self.node(id).span;
+        while self.node(id).span == old {
+            self.node_mut(id).span = (start, end);
+            match self.kind(id) {
+                Kind::Chain(node) | Kind::Unary(_, node) => id = *node,
+                _ => return,
+            }
+        }
     }
 
     pub(crate) fn node(&self, id: Id) -> &Node {

@@ -98,4 +98,15 @@ pub(crate) struct Code {
     pub(crate) builtins: Vec<&'static Builtin>,
     /// How many variables `let` declares.
     pub(crate) variables: usize,
+    /// Which instructions belong to which part of the text, inner parts first; only when compiled to be traced.
+    pub(crate) marks: Vec<Mark>,
+}
+
+/// The instructions of a subexpression: when the one at `end` is next, its value is on top of the stack.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// Its first character and one past its last.
+    pub(crate) span: (u32, u32),
 }

@@ -6,7 +6,7 @@ use echion_value::{Str, Value};
 
 use crate::ast::{Binary, Builtin, Id, Kind, Member, Tree, Unary};
 use crate::builtins;
-use crate::code::{Code, Op, Path};
+use crate::code::{Code, Mark, Op, Path};
 use crate::error::Finding;
 use crate::patterns;
 
@@ -15,8 +15,8 @@ const MAX_OPS: usize = 100_000;
 
 type Compiled = Result<(), Finding>;
 
-/// The code of the tree below `root`.
-pub(crate) fn compile(tree: &Tree, root: Id) -> Result<Code, Finding> {
+/// The code of the tree below `root`, with marks when it is to be traced.
+pub(crate) fn compile(tree: &Tree, root: Id, traced: bool) -> Result<Code, Finding> {
     let code = Code {
         ops: Vec::new(),
         places: Vec::new(),
@@ -25,14 +25,17 @@ pub(crate) fn compile(tree: &Tree, root: Id) -> Result<Code, Finding> {
         patterns: Vec::new(),
         builtins: Vec::new(),
         variables: 0,
+        marks: Vec::new(),
     };
-    let mut compiler = Compiler { tree, code, variables: Vec::new(), chains: Vec::new() };
+    let mut compiler = Compiler { tree, root, traced, code, variables: Vec::new(), chains: Vec::new() };
     compiler.node(root)?;
     Ok(compiler.code)
 }
 
 struct Compiler<'t> {
     tree: &'t Tree,
+    root: Id,
+    traced: bool,
     code: Code,
     /// Variables in scope with their places.
     variables: Vec<(Arc<str>, u32)>,
@@ -93,6 +96,35 @@ impl Compiler<'_> {
 
     /// Compiles a node; a chain below `??` leaves it to that operator to make nils plain.
     fn node_below(&mut self, id: Id, parent: Option<Binary>) -> Compiled {
+        let start = self.code.ops.len();
+        self.unmarked(id, parent)?;
+        self.mark(id, start);
+        Ok(())
+    }
+
+    /// Notes that the instructions from `start` on are those of a node. Literals say themselves what they are.
+    fn mark(&mut self, id: Id, start: usize) {
+        let (kind, span) = (self.tree.kind(id), self.tree.node(id).span);
+        let literal = matches!(
+            kind,
+            Kind::Nil
+                | Kind::Bool(_)
+                | Kind::Int(_)
+                | Kind::Float(_)
+                | Kind::Text(_)
+                | Kind::Bytes(_)
+                | Kind::Constant(_)
+                | Kind::Set(_)
+        );
+        if !self.traced || span.0 == span.1 || (literal && id != self.root) {
+            return;
+        }
+        // Of nodes with the same text, as a chain and its last member, the outer one has the value that counts.
+        self.code.marks.pop_if(|inner| inner.span == span && inner.start >= start);
+        self.code.marks.push(Mark { start, end: self.code.ops.len(), span });
+    }
+
+    fn unmarked(&mut self, id: Id, parent: Option<Binary>) -> Compiled {
         let tree = self.tree;
         let at = tree.at(id);
         match tree.kind(id) {
@@ -140,7 +172,8 @@ impl Compiler<'_> {
                 for arg in args {
                     self.node(*arg)?;
                 }
-                self.node(*callee)?;
+                // What is called is no value that anybody wants to see.
+                self.unmarked(*callee, None)?;
                 self.emit(at, Op::Call(place(args.len())))?
             }
             Kind::Builtin(builtin) => return self.builtin(at, builtin),
@@ -270,15 +303,19 @@ impl Compiler<'_> {
     }
 
     fn binary_chain(&mut self, id: Id) -> Compiled {
+        let start = self.code.ops.len();
         let mut spine = Vec::new();
         let mut leftmost = id;
         while let Kind::Binary(operator, left, right) = self.tree.kind(leftmost) {
-            spine.push((self.tree.at(leftmost), *operator, *right));
+            spine.push((leftmost, *operator, *right));
             leftmost = *left;
         }
         self.node_below(leftmost, spine.last().map(|(_, operator, _)| *operator))?;
-        for (at, operator, right) in spine.into_iter().rev() {
-            self.operator(at, operator, right)?;
+        for (node, operator, right) in spine.into_iter().rev() {
+            self.operator(self.tree.at(node), operator, right)?;
+            if node != id {
+                self.mark(node, start);
+            }
         }
         Ok(())
     }

@@ -21,6 +21,8 @@ pub(crate) struct Token {
     pub(crate) kind: TokenKind,
     /// The first character, counted from zero.
     pub(crate) at: u32,
+    /// One past the last character.
+    pub(crate) end: u32,
     pub(crate) value: Vec<u8>,
 }
 
@@ -77,7 +79,12 @@ impl Lexer {
             let Some(c) = self.bump() else {
                 self.finished = true;
                 let at = self.end.saturating_sub(1);
-                return Ok(Some(Token { kind: TokenKind::End, at: position(at), value: Vec::new() }));
+                return Ok(Some(Token {
+                    kind: TokenKind::End,
+                    at: position(at),
+                    end: position(self.end),
+                    value: Vec::new(),
+                }));
             };
             let kind = match c {
                 c if is_space(c) => continue,
@@ -150,7 +157,7 @@ impl Lexer {
     }
 
     fn token(&self, kind: TokenKind) -> Token {
-        Token { kind, at: position(self.start), value: self.word().into_bytes() }
+        Token { kind, at: position(self.start), end: position(self.end), value: self.word().into_bytes() }
     }
 
     /// An error at the last character that was read.
@@ -254,7 +261,7 @@ impl Lexer {
     fn text(&mut self, delimiter: char) -> Result<Token, Finding> {
         self.scan_literal(delimiter)?;
         let value = unescape_text(&self.word()).ok_or_else(|| self.fail("unable to unescape string"))?;
-        Ok(Token { kind: TokenKind::Text, at: position(self.start), value })
+        Ok(Token { kind: TokenKind::Text, at: position(self.start), end: position(self.end), value })
     }
 
     fn bytes(&mut self) -> Result<Token, Finding> {
@@ -263,7 +270,7 @@ impl Lexer {
         let word = self.word();
         let value =
             unescape_bytes(word.get(1..).unwrap_or_default()).ok_or_else(|| self.fail("unable to unescape string"))?;
-        Ok(Token { kind: TokenKind::Bytes, at: position(self.start), value })
+        Ok(Token { kind: TokenKind::Bytes, at: position(self.start), end: position(self.end), value })
     }
 
     /// Between backquotes nothing is an escape but a doubled backquote.
@@ -277,7 +284,12 @@ impl Lexer {
                 Some(c) => value.push(c),
             }
         }
-        Ok(Token { kind: TokenKind::Text, at: position(self.start), value: value.into_bytes() })
+        Ok(Token {
+            kind: TokenKind::Text,
+            at: position(self.start),
+            end: position(self.end),
+            value: value.into_bytes(),
+        })
     }
 
     fn scan_literal(&mut self, delimiter: char) -> Result<(), Finding> {

@@ -33,9 +33,11 @@ mod power;
 mod program;
 mod reads;
 mod sort;
+mod trace;
 mod unescape;
 
 pub use error::{Error, ErrorKind};
 pub use limits::{Context, Limits};
 pub use program::{Program, compile};
 pub use reads::Reads;
+pub use trace::{Step, Trace};

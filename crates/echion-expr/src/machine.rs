@@ -17,10 +17,27 @@ use crate::sort;
 
 type Ran<T = ()> = Result<T, Fault>;
 
+/// Who is told how an evaluation goes on.
+pub(crate) trait Watch {
+    /// The instruction at `next` comes next, or the end.
+    fn arrive(&mut self, next: usize, stack: &[Cow<'_, Value>]);
+}
+
+/// Nobody: it costs nothing.
+impl Watch for () {
+    fn arrive(&mut self, _: usize, _: &[Cow<'_, Value>]) {}
+}
+
 /// The value of the code over `env`, or what failed at which place.
-pub(crate) fn run(code: &Code, env: &Map, meter: Meter<'_>) -> Result<Value, (Fault, u32)> {
+pub(crate) fn run<'c, W: Watch>(
+    code: &Code,
+    env: &Map,
+    meter: Meter<'c>,
+    watch: &'c mut W,
+) -> Result<Value, (Fault, u32)> {
     let mut machine = Machine {
         code,
+        watch,
         env,
         meter,
         next: 0,
@@ -38,8 +55,9 @@ pub(crate) fn run(code: &Code, env: &Map, meter: Meter<'_>) -> Result<Value, (Fa
     }
 }
 
-struct Machine<'a, 'c> {
+struct Machine<'a, 'c, W> {
     code: &'a Code,
+    watch: &'c mut W,
     env: &'a Map,
     meter: Meter<'c>,
     next: usize,
@@ -74,10 +92,12 @@ fn int(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-impl<'a> Machine<'a, '_> {
+impl<'a, W: Watch> Machine<'a, '_, W> {
     fn run(&mut self) -> Ran<Cow<'a, Value>> {
         let code = self.code;
-        while let Some(op) = code.ops.get(self.next) {
+        loop {
+            self.watch.arrive(self.next, &self.stack);
+            let Some(op) = code.ops.get(self.next) else { break };
             self.next += 1;
             self.meter.work(1)?;
             match *op {

@@ -23,10 +23,11 @@ type Parsed<T> = Result<T, Finding>;
 
 /// The tree of `source` and its root.
 pub(crate) fn parse(source: &str) -> Parsed<(Tree, Id)> {
-    let start = Token { kind: TokenKind::End, at: 0, value: Vec::new() };
+    let start = Token { kind: TokenKind::End, at: 0, end: 0, value: Vec::new() };
     let mut parser = Parser {
         lexer: Lexer::new(source),
         current: start,
+        last_end: 0,
         stash: None,
         tree: Tree::default(),
         nodes: 0,
@@ -44,6 +45,8 @@ pub(crate) fn parse(source: &str) -> Parsed<(Tree, Id)> {
 struct Parser {
     lexer: Lexer,
     current: Token,
+    /// Where the token before the current one ends.
+    last_end: u32,
     /// A token that was read too early.
     stash: Option<Token>,
     tree: Tree,
@@ -63,6 +66,7 @@ impl Parser {
     }
 
     fn next(&mut self) -> Parsed<()> {
+        self.last_end = self.current.end;
         self.current = match self.stash.take() {
             Some(token) => token,
             None => match self.lexer.next_token()? {
@@ -109,6 +113,7 @@ impl Parser {
     fn create(&mut self, kind: Kind, at: u32) -> Parsed<Id> {
         self.count()?;
         let id = self.tree.push(kind, at);
+        self.tree.span_from(id, self.last_end);
         if self.tree.node(id).depth > MAX_TREE_DEPTH {
             return Err(Finding::budget(at, "expression is nested too deeply"));
         }
@@ -167,7 +172,7 @@ impl Parser {
             let mut operator = self.current.clone();
             let negated = operator.is(TokenKind::Operator, "not");
             if negated {
-                let not = operator;
+                let (not, before) = (operator, self.last_end);
                 self.next()?;
                 match Binary::of(self.current.word()) {
                     Some(binary) if binary.may_be_negated() && binary.precedence() >= precedence => {
@@ -175,6 +180,7 @@ impl Parser {
                     }
                     Some(binary) if binary.may_be_negated() => {
                         self.stash = Some(std::mem::replace(&mut self.current, not));
+                        self.last_end = before;
                         break;
                     }
                     _ => return Err(self.unexpected()),
@@ -237,16 +243,20 @@ impl Parser {
     }
 
     fn declaration(&mut self) -> Parsed<Id> {
+        let start = self.current.at;
         self.next()?;
         let name = self.expect_identifier()?;
         self.expect(TokenKind::Operator, "=")?;
         let value = self.expression(0)?;
         self.expect(TokenKind::Operator, ";")?;
         let body = self.sequence()?;
-        self.create(Kind::Let { name: name.word().into(), value, body }, name.at)
+        let node = self.create(Kind::Let { name: name.word().into(), value, body }, name.at)?;
+        self.tree.widen(node, start, self.last_end);
+        Ok(node)
     }
 
     fn conditional_if(&mut self) -> Parsed<Id> {
+        let start = self.current.at;
         self.next()?;
         let condition = self.expression(0)?;
         let then = self.block()?;
@@ -254,7 +264,9 @@ impl Parser {
         let otherwise = if self.is_operator("if") { self.nested(Self::conditional_if)? } else { self.block()? };
         // The reference neither counts nor places this node.
         self.nodes -= 1;
-        self.create(Kind::Conditional { condition, then, otherwise }, 0)
+        let node = self.create(Kind::Conditional { condition, then, otherwise }, 0)?;
+        self.tree.widen(node, start, self.last_end);
+        Ok(node)
     }
 
     fn block(&mut self) -> Parsed<Id> {
@@ -316,6 +328,7 @@ impl Parser {
             self.next()?;
             let node = self.sequence()?;
             self.expect(TokenKind::Bracket, ")")?;
+            self.tree.widen(node, token.at, self.last_end);
             return self.postfix(node);
         }
         self.secondary(&token)
@@ -543,6 +556,7 @@ impl Parser {
             let to = if self.is_bracket("]") { None } else { Some(self.expression(0)?) };
             let node = self.create(Kind::Slice { node, from, to }, at)?;
             self.expect(TokenKind::Bracket, "]")?;
+            self.tree.widen(node, self.tree.node(node).span.0, self.last_end);
             return Ok(node);
         }
         let Some(property) = from else { return Err(self.unexpected()) };
@@ -551,6 +565,7 @@ impl Parser {
             node = self.create(Kind::Chain(node), at)?;
         }
         self.expect(TokenKind::Bracket, "]")?;
+        self.tree.widen(node, self.tree.node(node).span.0, self.last_end);
         Ok(node)
     }
 }

@@ -48,6 +48,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  \
         echion expr \"app.status.health.status == 'Degraded'\" --resource app.yaml\n  \
         echion expr '1 * time.Minute'\n  \
+        echion expr --trace \"app.status.sync.status == 'Synced'\" --resource app.yaml\n  \
         echion expr --jsonl < cases.jsonl")]
     Expr(Expr),
     /// Render a template text.
@@ -228,6 +229,9 @@ pub(crate) struct Expr {
     /// Read cases from standard input, one JSON object a line, and answer each with one line.
     #[arg(long, conflicts_with = "expr")]
     pub(crate) jsonl: bool,
+    /// Show what each part of the expression came to, too.
+    #[arg(long, conflicts_with = "jsonl")]
+    pub(crate) trace: bool,
     #[command(flatten)]
     pub(crate) output: Output,
 }

@@ -55,9 +55,22 @@ pub(crate) type Run = fn(&mut Meter<'_>, Args<'_, '_>) -> Result<Value, Fault>;
 
 /// All builtins, family by family.
 pub fn all() -> impl Iterator<Item = &'static Builtin> {
-    [predicates::ALL, lists::ALL, maps::ALL, texts::ALL, math::ALL, bits::ALL, convert::ALL, dates::ALL]
-        .into_iter()
-        .flatten()
+    families().into_iter().flat_map(|(_, builtins)| builtins)
+}
+
+/// The builtins by family, each with its title.
+#[must_use]
+pub fn families() -> [(&'static str, &'static [Builtin]); 8] {
+    [
+        ("Predicates", predicates::ALL),
+        ("Lists", lists::ALL),
+        ("Maps", maps::ALL),
+        ("Texts", texts::ALL),
+        ("Numbers", math::ALL),
+        ("Bits", bits::ALL),
+        ("Conversions", convert::ALL),
+        ("Dates", dates::ALL),
+    ]
 }
 
 /// The builtin of that name.

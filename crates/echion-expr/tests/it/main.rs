@@ -5,3 +5,4 @@ mod examples;
 mod hostile;
 mod random;
 mod rules;
+mod trace;

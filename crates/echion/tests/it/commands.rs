@@ -82,6 +82,23 @@ fn an_expression_and_a_text() {
 }
 
 #[test]
+fn a_trace_shows_what_each_part_came_to() {
+    let trace = |expr: &str| run(&["expr", "--trace", expr, "--resource", "app.yaml"], CONFIG);
+    insta::assert_snapshot!(trace(
+        "app.status.operationState != nil and\n  app.status.operationState.phase in ['Error', 'Failed'] and\n  \
+         (app.status.health.status == 'Degraded' or app.status.sync?.revision not in ['r2'])"
+    ));
+    insta::assert_snapshot!(trace(
+        "let big = filter([1, 20, 30], # > 10); len(big) == 2 ? upper('é') + app.none?.x.y : 0"
+    ));
+    insta::assert_snapshot!(run(
+        &["expr", "--trace", "'é' + app.metadata.name", "--resource", "app.yaml", "-o", "json"],
+        CONFIG
+    ));
+    insta::assert_snapshot!(trace("1 +"));
+}
+
+#[test]
 fn a_dry_run_sends_nothing_and_remembers_nothing() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(
