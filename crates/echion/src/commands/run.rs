@@ -288,6 +288,10 @@ impl Watcher {
 
     /// Reads the configuration again. What does not work keeps its last good version.
     fn reload(&mut self) {
+        // Standard input was read to its end, and does not change.
+        if self.sources.config_map.as_deref() == Some("-") {
+            return;
+        }
         let previous = self.config();
         match setup::sources(&self.sources) {
             Err(failure) => {
