@@ -6,6 +6,7 @@
 pub mod cases;
 mod config;
 mod freshness;
+mod namespaces;
 mod plan;
 mod preview;
 mod selector;
@@ -17,6 +18,7 @@ pub mod variables;
 
 pub use config::{Config, Documents, DocumentsError, Sources};
 pub use freshness::{Freshness, freshness};
+pub use namespaces::Namespaces;
 pub use plan::{Action, Look, Plan, Step, look};
 pub use preview::Preview;
 pub use selector::Selector;

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::freshness::{Freshness, freshness};
+use crate::namespaces::Namespaces;
 use crate::state::{NOTIFIED, decode_annotation, state_key};
 use crate::subscription::{self, Destinations};
 use crate::trigger::Condition;
@@ -23,6 +24,8 @@ pub struct Look<'a> {
     pub project: Option<&'a Value>,
     /// What the ledger remembers of it; `None` when it has never seen it, and the peer's annotation counts.
     pub state: Option<&'a State>,
+    /// In which namespaces resources are looked at.
+    pub namespaces: &'a Namespaces,
     /// The clock, the repository and everything else that conditions and templates may ask.
     pub scene: &'a Scene,
 }
@@ -92,6 +95,11 @@ pub fn look(config: &Config, look: Look<'_>) -> Plan {
         change: StateChange::default(),
         intents: Vec::new(),
     };
+    if !look.namespaces.contain(&look.resource.id.namespace) {
+        let reason = "app is not in one of the application-namespaces, nor the notification controller namespace";
+        plan.skipped = Some(reason.to_owned());
+        return plan;
+    }
     if freshness(&look.resource.object) == Freshness::OutOfDate {
         plan.skipped = Some("sync status out of date".to_owned());
         return plan;

@@ -112,6 +112,10 @@ pub(crate) struct Run {
     /// Folder with Application and AppProject manifests (YAML, JSON).
     #[arg(long, value_name = "DIR")]
     pub(crate) resources: PathBuf,
+    /// Look only at the namespace of the ConfigMap and at those that match: globs, or regular expressions between slashes,
+    /// separated by commas. Default: every namespace of the folder.
+    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
+    pub(crate) application_namespaces: Vec<String>,
     /// Where to remember: `sqlite:FILE`, or `memory`. Default: `sqlite:DIR/.echion.sqlite` in the folder of the resources.
     #[arg(long, value_name = "LEDGER")]
     pub(crate) ledger: Option<String>,

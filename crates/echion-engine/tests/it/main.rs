@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use echion_engine::variables::{AppDetail, CommitMetadata, Repository, Scene};
-use echion_engine::{Config, Documents, Look, Plan, Sources, look};
+use echion_engine::{Config, Documents, Look, Namespaces, Plan, Sources, look};
 use echion_model::{Environment, Resource, State};
 use echion_value::Value;
 
@@ -67,7 +67,10 @@ impl Memory {
 
     fn look_with(&mut self, config: &Config, resource: &Resource, project: Option<&Value>) -> Plan {
         let scene = Scene::at_millis(NOW, Arc::new(Nothing));
-        let plan = look(config, Look { resource, project, state: self.0.as_ref(), scene: &scene });
+        let plan = look(
+            config,
+            Look { resource, project, state: self.0.as_ref(), namespaces: &Namespaces::all(), scene: &scene },
+        );
         if !plan.change.is_empty() {
             let state = self.0.get_or_insert_default();
             for key in &plan.change.clear {

@@ -75,6 +75,7 @@ pub(super) async fn run(args: Demo) -> Outcome {
     let run = Run {
         sources,
         resources,
+        application_namespaces: Vec::new(),
         ledger: None,
         once: false,
         drain: 0,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use echion_delivery::{Dispatcher, Event, SqlLedger};
 use echion_engine::variables::Scene;
-use echion_engine::{Action, Config, Look, Plan, look};
+use echion_engine::{Action, Config, Look, Namespaces, Plan, look};
 use echion_model::{Ledger as _, LedgerError, Outcome as Sent, Resource, ResourceId};
 use echion_sources::{Folder, watch};
 use serde_json::json;
@@ -28,6 +28,7 @@ const LOST: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(args: Run) -> Outcome {
     let mut watcher = Watcher::open(&args.sources, &args.resources)?;
+    watcher.limit(&args.application_namespaces)?;
     if args.dry_run {
         return watcher.dry_run(args.output.output).await;
     }
@@ -223,6 +224,7 @@ pub(super) struct Watcher {
     /// The same about the configuration's files.
     told_configuration: String,
     again: bool,
+    namespaces: Namespaces,
     /// The folder could not be read at the last look.
     lost: bool,
     failed: BTreeSet<ResourceId>,
@@ -250,10 +252,24 @@ impl Watcher {
             told: String::new(),
             told_configuration: String::new(),
             again: false,
+            namespaces: Namespaces::all(),
             lost: false,
             failed: BTreeSet::new(),
             unknown: BTreeSet::new(),
         })
+    }
+
+    /// Looks only at the namespace of the configuration and those that match; without patterns at every namespace.
+    fn limit(&mut self, patterns: &[String]) -> Result<(), Failure> {
+        if !patterns.is_empty() {
+            let home = if self.loaded.namespace.is_empty() { "argocd" } else { &self.loaded.namespace };
+            let patterns = patterns.iter().map(String::as_str);
+            self.namespaces = Namespaces::new(home, patterns).map_err(|error| {
+                Failure::new(format!("`--application-namespaces` {error}"))
+                    .hint("write globs such as `team-*`, or regular expressions between slashes")
+            })?;
+        }
+        Ok(())
     }
 
     /// A dispatcher that finds services in the current configuration.
@@ -405,7 +421,7 @@ impl Watcher {
             let mut projects = self.folder.resources("AppProject").filter(|p| p.id.name == name);
             projects.next().map(|p| p.object.clone())
         });
-        look(&config, Look { resource, project: project.as_ref(), state, scene: &scene })
+        look(&config, Look { resource, project: project.as_ref(), state, namespaces: &self.namespaces, scene: &scene })
     }
 
     /// Prints what would be done to every resource.
