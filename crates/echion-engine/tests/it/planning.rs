@@ -120,7 +120,7 @@ fn annotations_of_all_forms() {
          unrelated: x\n"
     ));
     let project = app("kind: AppProject\nmetadata:\n  name: p\n  annotations:\n    \
-         on-z.recipients.argocd-notifications.argoproj.io: 'svc:r, second:q'\n");
+         on-z.recipients.argocd-notifications.argoproj.io: 'svc:r, second:q'\n    notifications.argoproj.io/subscribe.on-p.team: lead\n");
     let plan = Memory::default().look_with(&config, &resource, Some(&project.object));
     let steps: Vec<String> = plan.steps.iter().map(|s| format!("{} {}", s.trigger, s.destination)).collect();
     assert_eq!(
@@ -128,6 +128,7 @@ fn annotations_of_all_forms() {
         [
             "on-default hook:a",
             "on-default third:c",
+            "on-p team:lead",
             "on-second second",
             "on-second second:q",
             "on-x first:a",
