@@ -27,6 +27,9 @@ pub(crate) enum Op {
     Negate,
     Not,
     Equal,
+    /// Whether it equals the constant, or does not.
+    EqualConstant(u32),
+    UnequalConstant(u32),
     Compare(Binary),
     Calculate(Binary),
     Power,
@@ -41,6 +44,8 @@ pub(crate) enum Op {
     Slice,
     Length,
     Call(u32),
+    /// The call of the member with the constant's name, with so many arguments.
+    CallMember(u32, u32),
     Builtin(u32, u32),
     /// A list of as many values as the constant, or the count on the stack, says.
     List(u32),

@@ -43,6 +43,17 @@ struct Compiler<'t> {
     chains: Vec<Vec<usize>>,
 }
 
+/// The value of a literal that is compared without a place on the stack.
+fn scalar(kind: &Kind) -> Option<Value> {
+    Some(match kind {
+        Kind::Nil => Value::Nil,
+        Kind::Bool(b) => Value::Bool(*b),
+        Kind::Int(n) => Value::Int(*n),
+        Kind::Text(text) => Value::Str(text.clone()),
+        _ => return None,
+    })
+}
+
 fn place(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
@@ -171,6 +182,14 @@ impl Compiler<'_> {
             Kind::Call { callee, args } => {
                 for arg in args {
                     self.node(*arg)?;
+                }
+                if let Kind::Member(member) = tree.kind(*callee)
+                    && let Some(name) = tree.text(member.property).filter(|_| !member.optional)
+                    && !matches!(tree.kind(member.node), Kind::Identifier(_) | Kind::Member(_))
+                {
+                    self.node(member.node)?;
+                    let name = self.constant(Value::Str(name.clone()));
+                    return self.emit(at, Op::CallMember(name, place(args.len()))).map(drop);
                 }
                 // What is called is no value that anybody wants to see.
                 self.unmarked(*callee, None)?;
@@ -348,6 +367,12 @@ impl Compiler<'_> {
                 return self.emit(at, Op::MatchesConstant(index)).map(drop);
             }
             _ => {}
+        }
+        if let (B::Equal | B::Unequal, Some(value)) = (operator, scalar(self.tree.kind(right))) {
+            let constant = self.constant(value);
+            let equal = operator == B::Equal;
+            let op = if equal { Op::EqualConstant(constant) } else { Op::UnequalConstant(constant) };
+            return self.emit(at, op).map(drop);
         }
         self.node(right)?;
         let op = match operator {

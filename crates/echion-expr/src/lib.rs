@@ -33,6 +33,7 @@ mod power;
 mod program;
 mod reads;
 mod sort;
+mod stack;
 mod trace;
 mod unescape;
 

@@ -3,28 +3,35 @@
 
 use std::borrow::Cow;
 
-use echion_value::{CallError, Func, List, Map, Str, Table, Type, Value};
+use echion_value::{List, Map, Signature, Str, Table, Type, Value};
 
 use crate::ast::Binary;
 use crate::builtins::{find_part, not_a, type_name};
 use crate::code::{Code, Op};
-use crate::error::{ErrorKind, Fault};
+use crate::error::Fault;
 use crate::fetch;
 use crate::limits::Meter;
 use crate::operators::{calculate, compare, equal, int_of, kind_of, negate, power};
 use crate::patterns;
 use crate::sort;
+use crate::stack::{NIL, Stack};
 
 type Ran<T = ()> = Result<T, Fault>;
 
 /// Who is told how an evaluation goes on.
 pub(crate) trait Watch {
+    /// Whether it looks at all, so that every value must be seen on the stack.
+    const WATCHES: bool;
+
     /// The instruction at `next` comes next, or the end.
     fn arrive(&mut self, next: usize, stack: &[Cow<'_, Value>]);
 }
 
 /// Nobody: it costs nothing.
 impl Watch for () {
+    const WATCHES: bool = false;
+
+    #[inline]
     fn arrive(&mut self, _: usize, _: &[Cow<'_, Value>]) {}
 }
 
@@ -42,12 +49,16 @@ pub(crate) fn run<'c, W: Watch>(
         meter,
         next: 0,
         failed_at: None,
-        stack: Vec::with_capacity(8),
+        stack: Stack::new(),
         scopes: Vec::new(),
         variables: vec![Cow::Owned(Value::Nil); code.variables],
     };
     match machine.run() {
-        Ok(value) => Ok(value.into_owned()),
+        Ok(()) => match machine.stack.last() {
+            // The usual result, without moving it several times.
+            Some(Cow::Owned(Value::Bool(holds))) => Ok(Value::Bool(*holds)),
+            _ => machine.stack.pop().map(Cow::into_owned).ok_or_else(|| (broken(), 0)),
+        },
         Err(fault) => {
             let instruction = || machine.next.checked_sub(1).and_then(|op| code.places.get(op)).copied();
             Err((fault, machine.failed_at.or_else(instruction).unwrap_or_default()))
@@ -63,7 +74,7 @@ struct Machine<'a, 'c, W> {
     next: usize,
     /// Where it failed, when the instruction has several places.
     failed_at: Option<u32>,
-    stack: Vec<Cow<'a, Value>>,
+    stack: Stack<'a>,
     scopes: Vec<Scope<'a>>,
     variables: Vec<Cow<'a, Value>>,
 }
@@ -93,10 +104,10 @@ fn int(count: usize) -> i64 {
 }
 
 impl<'a, W: Watch> Machine<'a, '_, W> {
-    fn run(&mut self) -> Ran<Cow<'a, Value>> {
+    fn run(&mut self) -> Ran {
         let code = self.code;
         loop {
-            self.watch.arrive(self.next, &self.stack);
+            self.watch.arrive(self.next, self.stack.as_slice());
             let Some(op) = code.ops.get(self.next) else { break };
             self.next += 1;
             self.meter.work(1)?;
@@ -105,7 +116,7 @@ impl<'a, W: Watch> Machine<'a, '_, W> {
                 Op::Nil => self.push(Value::Nil),
                 Op::Bool(b) => self.push(Value::Bool(b)),
                 Op::Int(n) => self.push(Value::Int(n)),
-                Op::Pop => drop(self.pop()?),
+                Op::Pop => self.stack.drop_last(),
                 Op::Store(index) => self.variables[size(index)] = self.pop()?,
                 Op::Load(index) => self.stack.push(self.variables[size(index)].clone()),
                 Op::Variable(name) => {
@@ -114,6 +125,13 @@ impl<'a, W: Watch> Machine<'a, '_, W> {
                     self.stack.push(value.unwrap_or(Cow::Owned(Value::Nil)));
                 }
                 Op::Path(path) => {
+                    if let Some(value) = self.borrowed(path)? {
+                        match self.test(value)? {
+                            Some(holds) => self.push(Value::Bool(holds)),
+                            None => self.stack.push(Cow::Borrowed(value)),
+                        }
+                        continue;
+                    }
                     let value = self.path(path)?;
                     self.stack.push(value);
                 }
@@ -131,10 +149,19 @@ impl<'a, W: Watch> Machine<'a, '_, W> {
                     self.push(value);
                 }
                 Op::Not => {
-                    let value = boolean(&*self.pop()?)?;
+                    let value = boolean(self.stack.last().ok_or_else(broken)?)?;
+                    self.stack.drop_last();
                     self.push(Value::Bool(!value));
                 }
                 Op::Equal => self.binary(|_, left, right| equal(left, right).map(Value::Bool))?,
+                Op::EqualConstant(index) => {
+                    let equals = is_constant(&*self.pop()?, &code.constants[size(index)])?;
+                    self.push(Value::Bool(equals));
+                }
+                Op::UnequalConstant(index) => {
+                    let equals = is_constant(&*self.pop()?, &code.constants[size(index)])?;
+                    self.push(Value::Bool(!equals));
+                }
                 Op::Compare(operator) => {
                     self.binary(|_, left, right| compare(operator, left, right).map(Value::Bool))?;
                 }
@@ -174,9 +201,10 @@ impl<'a, W: Watch> Machine<'a, '_, W> {
                     self.push(Value::Int(int(length)));
                 }
                 Op::Call(count) => self.call(size(count))?,
+                Op::CallMember(name, count) => self.call_member(name, size(count))?,
                 Op::Builtin(index, count) => {
                     let first = self.stack.len().checked_sub(size(count)).ok_or_else(broken)?;
-                    let value = (code.builtins[size(index)].run)(&mut self.meter, &self.stack[first..])?;
+                    let value = (code.builtins[size(index)].run)(&mut self.meter, &self.stack.as_slice()[first..])?;
                     self.stack.truncate(first);
                     self.push(value);
                 }
@@ -210,7 +238,7 @@ impl<'a, W: Watch> Machine<'a, '_, W> {
                 other => self.run_loop(other)?,
             }
         }
-        self.pop()
+        Ok(())
     }
 
     /// The instructions of loops.
@@ -310,6 +338,42 @@ impl<'a, W: Watch> Machine<'a, '_, W> {
         Ok(())
     }
 
+    /// The value of a path that leads through maps that nobody has changed; `None` leaves it to [`Self::path`].
+    fn borrowed(&mut self, path: u32) -> Ran<Option<&'a Value>> {
+        let code = self.code;
+        let path = &code.paths[size(path)];
+        let Value::Str(name) = &code.constants[size(path.variable)] else { return Err(broken()) };
+        let Some(Cow::Borrowed(mut value)) = self.env.get(name.as_bytes()) else { return Ok(None) };
+        let mut members = path.members.iter();
+        while let Some((name, _)) = members.next() {
+            let (Value::Map(map), Value::Str(name)) = (value, &code.constants[size(*name)]) else { return Ok(None) };
+            value = match map.get(name.as_bytes()) {
+                Some(Cow::Borrowed(next)) => next,
+                None if members.len() == 0 && map.element() == Type::Any => &NIL,
+                _ => return Ok(None),
+            };
+        }
+        self.meter.work(path.members.len())?;
+        Ok(Some(value))
+    }
+
+    /// What the next instruction says of a value, when that is a test against a constant: then it is done, too, without the
+    /// stack.
+    fn test(&mut self, value: &Value) -> Ran<Option<bool>> {
+        if W::WATCHES {
+            return Ok(None);
+        }
+        let (test, constant): (fn(&Value, &Value) -> Ran<bool>, _) = match self.code.ops.get(self.next) {
+            Some(Op::EqualConstant(constant)) => (is_constant, constant),
+            Some(Op::UnequalConstant(constant)) => (|v, c| is_constant(v, c).map(|equals| !equals), constant),
+            Some(Op::InTexts(constant)) => (in_texts, constant),
+            _ => return Ok(None),
+        };
+        self.next += 1;
+        self.meter.work(1)?;
+        test(value, &self.code.constants[size(*constant)]).map(Some)
+    }
+
     fn path(&mut self, path: u32) -> Ran<Cow<'a, Value>> {
         let code = self.code;
         let path = &code.paths[size(path)];
@@ -351,10 +415,12 @@ impl<'a, W: Watch> Machine<'a, '_, W> {
         Ok(Cow::Borrowed(value))
     }
 
+    #[inline]
     fn push(&mut self, value: Value) {
         self.stack.push(Cow::Owned(value));
     }
 
+    #[inline]
     fn pop(&mut self) -> Ran<Cow<'a, Value>> {
         self.stack.pop().ok_or_else(broken)
     }
@@ -375,7 +441,7 @@ impl<'a, W: Watch> Machine<'a, '_, W> {
     fn list(&mut self, count: usize) -> Ran {
         self.meter.grow(count)?;
         let first = self.stack.len().checked_sub(count).ok_or_else(broken)?;
-        let items = self.stack.drain(first..).map(Cow::into_owned).collect();
+        let items = self.stack.split_off(first).into_iter().map(Cow::into_owned).collect();
         self.push(Value::List(List::of_any(items)));
         Ok(())
     }
@@ -384,7 +450,7 @@ impl<'a, W: Watch> Machine<'a, '_, W> {
         self.meter.grow(count)?;
         let first = self.stack.len().checked_sub(2 * count).ok_or_else(broken)?;
         let mut entries: Vec<(Str, Value)> = Vec::with_capacity(count);
-        let mut values = self.stack.drain(first..);
+        let mut values = self.stack.split_off(first).into_iter();
         while let (Some(key), Some(value)) = (values.next(), values.next()) {
             match key.into_owned() {
                 Value::Str(key) => entries.push((key, value.into_owned())),
@@ -408,11 +474,42 @@ impl<'a, W: Watch> Machine<'a, '_, W> {
                 return Err(Fault::new(message));
             }
         };
-        let first = self.stack.len().checked_sub(count).ok_or_else(broken)?;
-        let args: Vec<Value> = self.stack.drain(first..).map(Cow::into_owned).collect();
-        let value = call(func, args)?;
+        let value = self.with_arguments(count, |args| {
+            check_arguments(func.signature(), args)?;
+            Ok(func.call(args)?)
+        })?;
         self.push(value);
         Ok(())
+    }
+
+    /// Calls a member of the value on the stack; a method needs no function value for that.
+    fn call_member(&mut self, name: u32, count: usize) -> Ran {
+        let from = self.pop()?;
+        let name = &self.code.constants[size(name)];
+        if let (false, Value::Str(text)) = (matches!(*from, Value::Map(_)), name)
+            && let Some(method) = text.as_str().and_then(|name| from.method(name))
+        {
+            let value = self.with_arguments(count, |args| {
+                check_arguments(&method.signature, args)?;
+                Ok((method.call)(&from, args)?)
+            })?;
+            self.push(value);
+            return Ok(());
+        }
+        let callee = fetch::fetch(&from, name)?;
+        self.stack.push(callee);
+        self.meter.work(1)?;
+        self.call(count)
+    }
+
+    /// Runs `call` with the last values of the stack.
+    fn with_arguments(&mut self, count: usize, call: impl FnOnce(&mut [Value]) -> Ran<Value>) -> Ran<Value> {
+        if count == 1 {
+            return call(&mut [self.pop()?.into_owned()]);
+        }
+        let first = self.stack.len().checked_sub(count).ok_or_else(broken)?;
+        let mut args: Vec<Value> = self.stack.split_off(first).into_iter().map(Cow::into_owned).collect();
+        call(&mut args)
     }
 }
 
@@ -433,6 +530,14 @@ fn boolean(value: &Value) -> Ran<bool> {
     match value {
         Value::Bool(b) => Ok(*b),
         other => Err(not_a(other, "bool")),
+    }
+}
+
+fn is_constant(value: &Value, constant: &Value) -> Ran<bool> {
+    match (value, constant) {
+        (Value::Str(text), Value::Str(constant)) => Ok(text == constant),
+        (Value::Map(map), Value::Nil) => Ok(map.is_nil()),
+        _ => equal(value, constant),
     }
 }
 
@@ -496,9 +601,8 @@ fn text_test(meter: &mut Meter<'_>, operator: Binary, left: &Value, right: &Valu
     }))
 }
 
-/// Calls a function value as Go's reflection does.
-fn call(func: &Func, mut args: Vec<Value>) -> Ran<Value> {
-    let signature = func.signature();
+/// Whether a function takes the arguments, as Go's reflection sees it; `nil` becomes the zero value of its type.
+fn check_arguments(signature: &Signature, args: &mut [Value]) -> Ran {
     let expected = signature.params.len();
     if signature.variadic {
         if args.len() + 1 < expected {
@@ -518,5 +622,5 @@ fn call(func: &Func, mut args: Vec<Value>) -> Ran<Value> {
             Some(_) => {}
         }
     }
-    func.call(&args).map_err(|CallError(message)| Fault { kind: ErrorKind::Run, message })
+    Ok(())
 }

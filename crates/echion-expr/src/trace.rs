@@ -79,6 +79,8 @@ impl Recorder {
 }
 
 impl Watch for Recorder {
+    const WATCHES: bool = true;
+
     fn arrive(&mut self, next: usize, stack: &[Cow<'_, Value>]) {
         // What was jumped out of has no value.
         while let Some(mark) = self.open.pop_if(|mark| mark.end <= next) {
