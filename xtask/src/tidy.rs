@@ -52,6 +52,7 @@ pub(crate) fn run() -> ExitCode {
         }
     }
     services(&root, &mut problems);
+    differences(&root, &mut problems);
     for problem in &problems {
         crate::print(problem);
     }
@@ -145,5 +146,30 @@ fn services(root: &Path, problems: &mut Vec<String>) {
         if !root.join(format!("docs/services/{name}.md")).is_file() {
             problems.push(format!("docs/services/{name}.md is missing"));
         }
+    }
+}
+
+/// Every difference from the peer names tests that exist.
+fn differences(root: &Path, problems: &mut Vec<String>) {
+    let mut files = Vec::new();
+    rust_files(&root.join("crates"), &mut files);
+    let sources: String = files.iter().map(|file| fs::read_to_string(file).unwrap_or_default()).collect();
+    let page = fs::read_to_string(root.join("docs/compatibility.md")).unwrap_or_default();
+    let mut rows = 0;
+    for line in page.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = line.trim_end_matches(" |").split(" | ").collect();
+        let (Some(what), Some(tests)) = (cells.first(), cells.last()) else { continue };
+        if cells.len() != 4 || *tests == "test" {
+            continue;
+        }
+        rows += 1;
+        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        let missing = names.iter().find(|name| !sources.contains(&format!("fn {name}(")));
+        if names.is_empty() || missing.is_some() {
+            problems.push(format!("docs/compatibility.md: {what}: {tests} names no test that exists"));
+        }
+    }
+    if rows < 10 {
+        problems.push("docs/compatibility.md: the table was not found".to_owned());
     }
 }

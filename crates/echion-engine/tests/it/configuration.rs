@@ -92,3 +92,11 @@ fn secrets_go_into_service_options_only_and_never_into_findings() {
     let printed = format!("{:?} {config:?} {with:?}", config.findings);
     assert!(!printed.replace("message_source: \"$token\"", "").contains("marked-token"), "{printed}");
 }
+
+#[test]
+fn two_services_of_one_name_are_an_error() {
+    let config =
+        config(&[("service.dingtalk.x", "accessToken: t\n"), ("service.webhook.x", "url: http://127.0.0.1:1/\n")]);
+    assert_eq!(errors(&config), ["service.webhook.x:1:1: another key already configures a service called `x`"]);
+    assert_eq!(config.services["x"].kind.name, "dingtalk");
+}
