@@ -179,7 +179,7 @@ mod tests {
         }
     }
 
-    /// Computed with Python's `hmac` and with `openssl dgst -hmac`.
+    /// Computed with Python's `hmac`; the first one also with `openssl dgst -hmac`.
     #[test]
     fn signatures_match_other_implementations() {
         assert_eq!(sign_dingtalk("SECabc", 1_700_000_000_000), "jcUpW0QmtKduN03n4JqQ0PBosVjqnM8gU7fIIvsDmCM=");
