@@ -6,6 +6,7 @@
 pub mod cases;
 mod config;
 mod freshness;
+mod interest;
 mod namespaces;
 mod plan;
 mod preview;
@@ -18,6 +19,7 @@ pub mod variables;
 
 pub use config::{Config, Documents, DocumentsError, Sources};
 pub use freshness::{Freshness, freshness};
+pub use interest::Interest;
 pub use namespaces::Namespaces;
 pub use plan::{Action, Look, Plan, Step, look};
 pub use preview::Preview;

@@ -139,7 +139,13 @@ impl Condition {
     /// Whether its answer can change although the resource does not.
     #[must_use]
     pub fn reads_clock(&self) -> bool {
-        [Some(&self.when_program), self.once_per_program.as_ref()].into_iter().flatten().any(|p| p.reads().clock)
+        let helper = |path: &Vec<String>| path[0] == "time" && path.get(1).is_none_or(|member| member == "Now");
+        self.reads().any(|reads| reads.clock || reads.everything || reads.paths.iter().any(helper))
+    }
+
+    /// What its expressions may look at.
+    pub fn reads(&self) -> impl Iterator<Item = &echion_expr::Reads> {
+        [Some(&self.when_program), self.once_per_program.as_ref()].into_iter().flatten().map(Program::reads)
     }
 
     /// Asks the condition about a resource.

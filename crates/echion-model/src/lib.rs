@@ -15,7 +15,7 @@ pub mod yaml;
 
 pub use delivery::{Delivery, DeliveryId, Intent, Status};
 pub use finding::{Finding, Severity};
-pub use ledger::{Filter, Ledger, LedgerError, State, StateChange};
+pub use ledger::{Counts, Filter, Ledger, LedgerError, Mirror, State, StateChange};
 pub use notification::{Destination, Notification};
 pub use outcome::{Outcome, Receipt, SendError, SendErrorKind};
 pub use resource::{Resource, ResourceId};

@@ -24,7 +24,11 @@ pub(super) fn load(
 ) -> Config {
     let secrets = sources.secret.iter().map(|(k, v)| (k.as_str().into(), Value::Bytes(Some(Arc::from(v.as_slice())))));
     let mut loader = Loader {
-        config: Config { secrets: Value::Map(Map::new(Type::BYTES, secrets.collect())), ..Config::default() },
+        config: Config {
+            owner: if sources.self_service { sources.namespace.clone() } else { String::new() },
+            secrets: Value::Map(Map::new(Type::BYTES, secrets.collect())),
+            ..Config::default()
+        },
         sources,
         kinds,
         environment,

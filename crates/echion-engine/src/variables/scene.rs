@@ -17,6 +17,7 @@ pub struct Scene {
     now: Time,
     time: Value,
     strings: Value,
+    variable: Str,
     repository: Arc<dyn Repository>,
 }
 
@@ -25,7 +26,19 @@ impl Scene {
     #[must_use]
     pub fn new(now: Time, repository: Arc<dyn Repository>) -> Self {
         let clock = now.clone();
-        Self { time: Value::Map(time(move || clock.clone())), strings: Value::Map(strings()), now, repository }
+        Self {
+            time: Value::Map(time(move || clock.clone())),
+            strings: Value::Map(strings()),
+            variable: "app".into(),
+            now,
+            repository,
+        }
+    }
+
+    /// The same moment for a kind of resource that conditions and templates know under another name than `app`.
+    #[must_use]
+    pub fn calling(self, variable: &str) -> Self {
+        Self { variable: variable.into(), ..self }
     }
 
     /// A scene at a time in milliseconds since 1970.
@@ -88,14 +101,18 @@ impl Scene {
         project: Option<&Value>,
         service: &str,
     ) -> Vec<(Str, Value)> {
-        vec![
-            ("app".into(), app.clone()),
+        let mut variables = vec![
+            (self.variable.clone(), app.clone()),
             ("appProject".into(), project.cloned().unwrap_or_else(|| Value::Map(Map::new(Type::Any, Vec::new())))),
             ("context".into(), Value::Map(config.context(service))),
-            ("secrets".into(), config.secrets()),
             ("time".into(), self.time.clone()),
             ("strings".into(), self.strings.clone()),
             ("repo".into(), Value::Map(repo(&self.repository, app))),
-        ]
+        ];
+        // Whoever may only configure a namespace has no business with secrets in messages (contract 1.10).
+        if config.owner.is_empty() {
+            variables.push(("secrets".into(), config.secrets()));
+        }
+        variables
     }
 }

@@ -191,8 +191,14 @@ fn other_namespaces_are_skipped_where_patterns_say_so() {
     let resource = app("kind: Application\nmetadata: {name: demo, namespace: team-b}\n");
     let scene = echion_engine::variables::Scene::at_millis(crate::NOW, std::sync::Arc::new(crate::Nothing));
     let namespaces = echion_engine::Namespaces::new("argocd", ["team-a"]).unwrap();
-    let look =
-        echion_engine::Look { resource: &resource, project: None, state: None, namespaces: &namespaces, scene: &scene };
+    let look = echion_engine::Look {
+        resource: &resource,
+        project: None,
+        state: None,
+        foreign: false,
+        namespaces: &namespaces,
+        scene: &scene,
+    };
     let skipped = echion_engine::look(&seed(), look).skipped.unwrap();
     assert!(skipped.starts_with("app is not in one of the application-namespaces"), "{skipped}");
 }

@@ -71,11 +71,8 @@ impl Access {
     }
 
     async fn base(&self) -> Result<Config, AccessError> {
-        let options = KubeConfigOptions {
-            context: self.context.clone(),
-            cluster: self.cluster.clone(),
-            user: self.user.clone(),
-        };
+        let options =
+            KubeConfigOptions { context: self.context.clone(), cluster: self.cluster.clone(), user: self.user.clone() };
         if let Some(path) = &self.kubeconfig {
             let fail = |error: kube::config::KubeconfigError| AccessError(format!("{}: {error}", path.display()));
             let file = Kubeconfig::read_from(path).map_err(fail)?;

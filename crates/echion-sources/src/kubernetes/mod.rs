@@ -4,9 +4,9 @@ mod access;
 mod annotation;
 mod configuration;
 mod events;
+mod kind;
 mod lease;
 mod object;
-mod kind;
 mod watch;
 
 pub use access::{Access, AccessError};

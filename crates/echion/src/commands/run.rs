@@ -279,9 +279,9 @@ impl Watcher {
         report: impl Fn(&Event) + Send + Sync + 'static,
     ) -> Dispatcher {
         let config = Arc::clone(&self.config);
-        let directory = move |name: &str| {
+        let directory = move |intent: &echion_model::Intent| {
             let config = config.read().unwrap_or_else(PoisonError::into_inner);
-            config.services.get(name).map(|entry| Arc::clone(&entry.service))
+            config.services.get(&intent.destination.service).map(|entry| Arc::clone(&entry.service))
         };
         Dispatcher::new(ledger, Arc::new(directory), setup::clock(), report)
     }
@@ -421,7 +421,17 @@ impl Watcher {
             let mut projects = self.folder.resources("AppProject").filter(|p| p.id.name == name);
             projects.next().map(|p| p.object.clone())
         });
-        look(&config, Look { resource, project: project.as_ref(), state, namespaces: &self.namespaces, scene: &scene })
+        look(
+            &config,
+            Look {
+                resource,
+                project: project.as_ref(),
+                state,
+                foreign: false,
+                namespaces: &self.namespaces,
+                scene: &scene,
+            },
+        )
     }
 
     /// Prints what would be done to every resource.
