@@ -29,6 +29,29 @@ pub(crate) fn clock() -> Arc<dyn Fn() -> i64 + Send + Sync> {
     Arc::new(now)
 }
 
+/// An environment variable; one that is empty says nothing.
+#[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The name of this machine or pod.
+pub(crate) fn host_name() -> String {
+    let name = variable("HOSTNAME").or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok());
+    name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(|| "echion".to_owned())
+}
+
+/// The arguments of the process. Called by the peer's name, the program is its controller (contract 6.2).
+pub(crate) fn arguments() -> Vec<std::ffi::OsString> {
+    let mut arguments: Vec<_> = std::env::args_os().collect();
+    let called = arguments.first().and_then(|path| Path::new(path).file_stem().map(ToOwned::to_owned));
+    let name = variable("ARGOCD_BINARY_NAME").map(Into::into).or(called);
+    if name.is_some_and(|name| name == "argocd-notifications") {
+        arguments.insert(1, "controller".into());
+    }
+    arguments
+}
+
 /// What services learn about this process.
 pub(crate) fn environment() -> Environment {
     #[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]

@@ -26,6 +26,10 @@ pub struct Access {
     pub server: Option<String>,
     /// A bearer token.
     pub token: Option<echion_model::Secret>,
+    /// User name for basic authentication.
+    pub username: Option<String>,
+    /// Password for basic authentication.
+    pub password: Option<echion_model::Secret>,
     /// A user to act as.
     pub act_as: Option<String>,
     /// Groups to act as.
@@ -97,6 +101,12 @@ impl Access {
         if let Some(token) = &self.token {
             config.auth_info.token = Some(token.expose().to_owned().into());
             config.auth_info.token_file = None;
+        }
+        if let Some(name) = &self.username {
+            config.auth_info.username = Some(name.clone());
+        }
+        if let Some(password) = &self.password {
+            config.auth_info.password = Some(password.expose().to_owned().into());
         }
         if let Some(user) = &self.act_as {
             config.auth_info.impersonate = Some(user.clone());

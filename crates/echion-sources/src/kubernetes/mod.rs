@@ -14,7 +14,7 @@ pub use annotation::{Mirrored, write_annotation};
 pub use configuration::{ConfigurationChange, watch_configuration};
 pub use events::{Events, Regarding};
 pub use kind::ResourceKind;
-pub use kube::Client;
+pub use kube::{Client, Error as ApiError};
 pub use lease::{Lease, Term};
 pub use object::Object;
 pub use watch::{Observation, Scope, get, watch};

@@ -49,7 +49,12 @@ pub enum Observation {
     /// An object is gone.
     Gone(Object),
     /// The API server could not be asked. It is asked again by itself.
-    Trouble(String),
+    Trouble {
+        /// Why.
+        text: String,
+        /// It was understood and refused: there is no such right, or no such kind.
+        refused: bool,
+    },
 }
 
 /// Watches a kind of resource. The stream does not end.
@@ -69,7 +74,7 @@ pub fn watch(
         Ok(Event::InitApply(object) | Event::Apply(object)) => Observation::Seen(object),
         Ok(Event::InitDone) => Observation::Complete,
         Ok(Event::Delete(object)) => Observation::Gone(object),
-        Err(error) => Observation::Trouble(trouble(&error)),
+        Err(error) => Observation::Trouble { refused: refused(&error), text: trouble(&error) },
     })
 }
 
@@ -96,6 +101,13 @@ pub(crate) fn trouble(error: &watcher::Error) -> String {
         watcher::Error::WatchError(status) => format!("the watch ended: {} {}", status.code, status.message),
         other => other.to_string(),
     }
+}
+
+fn refused(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(cause) | watcher::Error::WatchStartFailed(cause)) = error else {
+        return false;
+    };
+    matches!(cause, kube::Error::Api(status) if matches!(status.code, 403 | 404))
 }
 
 /// Waits longer after each failure, up to five seconds: a restarted API server is found again quickly, and not flooded meanwhile.

@@ -150,7 +150,7 @@ pub(super) async fn forever(watcher: &mut Watcher, dispatcher: Arc<Dispatcher>, 
 }
 
 /// Ends when the process is asked to end.
-pub(super) async fn ended() {
+pub(crate) async fn ended() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {
@@ -163,7 +163,7 @@ pub(super) async fn ended() {
     let _ = interrupt.await;
 }
 
-pub(super) fn storage(error: LedgerError) -> Failure {
+pub(crate) fn storage(error: LedgerError) -> Failure {
     let cause = std::error::Error::source(&error).map(|c| format!(": {c}")).unwrap_or_default();
     Failure::new(format!("cannot {error}{cause}"))
         .hint("nothing is sent without a ledger; make room or choose another file")
