@@ -12,7 +12,7 @@ use crate::freshness::{Freshness, freshness};
 use crate::namespaces::Namespaces;
 use crate::state::{NOTIFIED, decode_annotation, state_key};
 use crate::subscription::{self, Destinations};
-use crate::trigger::Condition;
+use crate::trigger::{Condition, Trigger};
 use crate::variables::Scene;
 
 /// What a look needs beside the configuration.
@@ -157,6 +157,12 @@ impl Planner<'_> {
                         let key = state_key(once_per, owner, name, &condition.key, destination);
                         let action = if self.state.contains_key(&key) {
                             Action::AlreadySent
+                        } else if let Some((old, since)) = self.before_an_edit(&trigger, condition, &key) {
+                            // The destination has heard of it; only the words of the condition are new.
+                            self.plan.change.set.remove(&old);
+                            self.plan.change.clear.push(old);
+                            self.plan.change.set.insert(key.clone(), since);
+                            Action::AlreadySent
                         } else {
                             self.intend(name, condition, destination, &key)
                         };
@@ -176,6 +182,21 @@ impl Planner<'_> {
                 self.step(name, &condition.key, destination, key, action);
             }
         }
+    }
+
+    /// The state key that this condition had before its `when` was edited, or before it moved in the list: the same key but for the
+    /// condition's part, which no condition of the trigger has any more.
+    fn before_an_edit(&self, trigger: &Trigger, condition: &Condition, key: &str) -> Option<(String, i64)> {
+        let (before, after) = key.split_once(condition.key.as_str())?;
+        let (index, hash) = condition.key.split_once('.')?;
+        let found = self.state.iter().find(|(old, _)| {
+            let middle = old.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+            middle.and_then(|middle| middle.split_once('.')).is_some_and(|(old_index, old_hash)| {
+                let gone = !trigger.conditions.iter().any(|c| Some(c.key.as_str()) == middle);
+                gone && old_hash.len() == hash.len() && (old_index == index || old_hash == hash)
+            })
+        });
+        found.map(|(key, since)| (key.clone(), *since))
     }
 
     fn step(&mut self, trigger: &str, condition: &str, to: &Destination, state_key: String, action: Action) {

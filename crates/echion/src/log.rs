@@ -21,8 +21,8 @@ struct Lines(LogFormat);
 
 /// Writes the log to standard error from here on.
 pub(crate) fn start(level: Level, format: LogFormat) {
-    // The client's own lines matter only when something is wrong with it.
-    let filter = EnvFilter::new(format!("warn,echion={level},echion_sources={level}"));
+    // What the client has to say comes back as errors, which are told with what was tried.
+    let filter = EnvFilter::new(format!("warn,kube_client=off,kube_runtime=off,echion={level},echion_sources={level}"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A log that was started already stays as it is.
     let _ = log.event_format(Lines(format)).try_init();

@@ -144,9 +144,14 @@ impl Observer {
         self.interest = Interest::of(configs, &self.kind.variable);
     }
 
-    /// Everything is to be looked at again.
+    /// A new list begins.
     pub(super) fn start_over(&mut self) {
         self.listing = None;
+        self.doubt();
+    }
+
+    /// Everything is to be looked at when it is seen next, whether it has changed or not.
+    pub(super) fn doubt(&mut self) {
         for known in self.known.values_mut() {
             known.fingerprint = 0;
         }
@@ -273,12 +278,12 @@ impl Observer {
         Ok(failed)
     }
 
-    /// Asks conditions that read the clock again, and looks again where the last look failed.
-    pub(super) async fn look_again(&mut self, line: &Line, shared: &Shared) -> Result<(), Failure> {
+    /// Looks again where the last look failed, and asks conditions that read the clock again.
+    pub(super) async fn look_again(&mut self, line: &Line, shared: &Shared, clock: bool) -> Result<(), Failure> {
         let mut due: Vec<ResourceId> = Vec::new();
         for (id, known) in &self.known {
             let acts = match &known.pruned {
-                Some(pruned) if !known.failed => self.would_act(line, pruned).await?,
+                Some(pruned) if clock && !known.failed => self.would_act(line, pruned).await?,
                 _ => false,
             };
             if known.failed || acts {

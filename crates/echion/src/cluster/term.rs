@@ -23,6 +23,10 @@ use crate::{Failure, setup};
 /// Changes of the configuration that come together are compiled together.
 const TOGETHER: Duration = Duration::from_millis(100);
 
+/// How long after a change of the configuration, or of a project, resources that do not change themselves are looked at. Whoever edits
+/// has so long to correct it before it concerns everything; the peer looks at them within a minute.
+const EDITING: Duration = Duration::from_secs(30);
+
 /// How often conditions that read the clock, and looks that failed, are repeated.
 const AGAIN: Duration = Duration::from_secs(60);
 
@@ -148,6 +152,7 @@ struct Main {
     watches: Vec<AbortHandle>,
     generation: u64,
     compile_at: Option<Instant>,
+    list_at: Option<Instant>,
     projects_listed: bool,
 }
 
@@ -171,6 +176,7 @@ impl Main {
             watches: Vec::new(),
             generation: 0,
             compile_at: None,
+            list_at: None,
             projects_listed: false,
         }
     }
@@ -185,14 +191,10 @@ impl Main {
         }
         loop {
             self.shared.health.beat(setup::now());
-            let compile = async {
-                match self.compile_at {
-                    Some(at) => sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let (compile_at, list_at) = (self.compile_at, self.list_at);
             tokio::select! {
-                () = compile => self.compile(tasks),
+                () = reached(compile_at) => self.compile(tasks).await?,
+                () = reached(list_at) => self.list(tasks),
                 Some(signal) = self.signals.recv() => self.hear(signal, tasks).await?,
                 _ = again.tick() => self.look_again().await?,
                 _ = tick.tick() => self.see_to_small_things().await?,
@@ -232,8 +234,8 @@ impl Main {
                     other => self.line.projects.take(other, reads) && self.projects_listed,
                 };
                 if changed {
-                    // Subscriptions of a project concern its resources: they are all listed anew.
-                    self.watch_again(tasks);
+                    // The subscriptions of a project concern its resources.
+                    self.look_at_all(tasks);
                 }
             }
             Signal::Resource(index, generation, observation) if generation == self.generation => {
@@ -258,7 +260,7 @@ impl Main {
         self.projects_listed && configs.listed() && !configs.changed() && self.watches.is_empty()
     }
 
-    fn compile(&mut self, tasks: &mut JoinSet<()>) {
+    async fn compile(&mut self, tasks: &mut JoinSet<()>) -> Result<(), Failure> {
         self.compile_at = None;
         let mut configs = self.line.configs.write().unwrap_or_else(PoisonError::into_inner);
         for (namespace, config) in configs.compile() {
@@ -269,12 +271,28 @@ impl Main {
         }
         drop(configs);
         if self.projects_listed {
-            self.watch_again(tasks);
+            self.look_at_all(tasks);
+        }
+        // What could not be told under the old configuration may be told under the new one.
+        for observer in &mut self.observers {
+            observer.look_again(&self.line, &self.shared, false).await?;
+        }
+        Ok(())
+    }
+
+    /// Every resource is to be looked at: when it changes, or else a while from now.
+    fn look_at_all(&mut self, tasks: &mut JoinSet<()>) {
+        if self.watches.is_empty() {
+            self.list(tasks);
+        } else {
+            self.observers.iter_mut().for_each(Observer::doubt);
+            self.list_at = Some(Instant::now() + EDITING);
         }
     }
 
-    /// Lists and watches all resources from the beginning: every one of them is to be looked at.
-    fn watch_again(&mut self, tasks: &mut JoinSet<()>) {
+    /// Lists and watches all resources from the beginning.
+    fn list(&mut self, tasks: &mut JoinSet<()>) {
+        self.list_at = None;
         self.watches.drain(..).for_each(|watch| watch.abort());
         self.generation += 1;
         let cluster = !self.shared.options.namespaces.is_empty();
@@ -291,7 +309,7 @@ impl Main {
 
     async fn look_again(&mut self) -> Result<(), Failure> {
         for observer in &mut self.observers {
-            observer.look_again(&self.line, &self.shared).await?;
+            observer.look_again(&self.line, &self.shared, true).await?;
         }
         Ok(())
     }
@@ -304,6 +322,14 @@ impl Main {
             observer.restore_annotations(&self.line).await?;
         }
         Ok(())
+    }
+}
+
+/// Ends at a time; never without one.
+async fn reached(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 
