@@ -184,19 +184,13 @@ impl Planner<'_> {
         }
     }
 
-    /// The state key that this condition had before its `when` was edited, or before it moved in the list: the same key but for the
-    /// condition's part, which no condition of the trigger has any more.
+    /// The state key that this condition had before its `when` was edited, or before it moved in the list.
     fn before_an_edit(&self, trigger: &Trigger, condition: &Condition, key: &str) -> Option<(String, i64)> {
         let (before, after) = key.split_once(condition.key.as_str())?;
-        let (index, hash) = condition.key.split_once('.')?;
-        let found = self.state.iter().find(|(old, _)| {
-            let middle = old.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
-            middle.and_then(|middle| middle.split_once('.')).is_some_and(|(old_index, old_hash)| {
-                let gone = !trigger.conditions.iter().any(|c| Some(c.key.as_str()) == middle);
-                gone && old_hash.len() == hash.len() && (old_index == index || old_hash == hash)
-            })
-        });
-        found.map(|(key, since)| (key.clone(), *since))
+        trigger.former(&condition.key).find_map(|former| {
+            let key = format!("{before}{former}{after}");
+            self.state.get(&key).map(|since| (key, *since))
+        })
     }
 
     fn step(&mut self, trigger: &str, condition: &str, to: &Destination, state_key: String, action: Action) {

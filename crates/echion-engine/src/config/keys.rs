@@ -110,7 +110,10 @@ impl Loader<'_> {
 
     fn trigger(&mut self, key: &str, name: &str, text: &str) -> Result<(), Vec<Finding>> {
         let node = read(key, text)?;
-        let (trigger, warnings) = Trigger::parse(key, &node).map_err(|e| vec![e.into_finding()])?;
+        let (mut trigger, warnings) = Trigger::parse(key, &node).map_err(|e| vec![e.into_finding()])?;
+        if let Some(previous) = self.previous.and_then(|config| config.triggers.get(name)) {
+            trigger.follow(previous);
+        }
         self.config.triggers.insert(name.to_owned(), Arc::new(trigger));
         self.config.findings.extend(warnings.into_iter().map(|w| w.in_text(text)));
         Ok(())

@@ -20,7 +20,7 @@ use crate::commands::storage;
 use crate::{Failure, setup};
 
 /// An annotation that somebody has changed is restored after this time, in milliseconds: what looks changed is often only late news.
-const LATE: i64 = 3_000;
+const LATE: i64 = 1_500;
 
 /// And not more often than this: where two restore against each other, one should be slow.
 const SELDOM: i64 = 60_000;

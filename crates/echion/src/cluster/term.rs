@@ -31,7 +31,7 @@ const EDITING: Duration = Duration::from_secs(30);
 const AGAIN: Duration = Duration::from_secs(60);
 
 /// How often small things are seen to: the queue's length, annotations that somebody has changed.
-const TICK: Duration = Duration::from_secs(5);
+const TICK: Duration = Duration::from_secs(2);
 
 /// How long the end of the process waits for deliveries that are due, and for annotations.
 const DRAIN: Duration = Duration::from_secs(10);

@@ -142,7 +142,7 @@ impl Replay<'_> {
             }
             let annotations = app.metadata.annotations.unwrap_or_default();
             let state = annotations.get("notified.notifications.argoproj.io").map(|text| {
-                let state: BTreeMap<String, i64> = serde_json::from_str(text).unwrap();
+                let state: BTreeMap<String, i64> = serde_json::from_str(text).unwrap_or_default();
                 state.into_keys().collect::<Vec<_>>()
             });
             all.insert(format!("{namespace}/{}", app.metadata.name.unwrap()), state);
