@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use echion_value::{Str, Value};
+use echion_value::{List, Str, Type, Value};
 
 use crate::ast::Binary;
 use crate::builtins::type_name;
@@ -153,6 +153,15 @@ pub(crate) fn power(left: &Value, right: &Value) -> Result<Value, Fault> {
     };
     let (base, exponent) = (float(left)?, float(right)?);
     Ok(Value::Float(go_pow(base, exponent)))
+}
+
+/// `..`
+pub(crate) fn range(meter: &mut Meter<'_>, from: &Value, to: &Value) -> Result<Value, Fault> {
+    let (from, to) = (int_of(from)?, int_of(to)?);
+    let count = i128::from(to) - i128::from(from) + 1;
+    let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
+    meter.grow(count)?;
+    Ok(Value::List(List::new(Type::INTS, (from..=to).map(Value::Int).collect())))
 }
 
 /// Unary `-`
