@@ -10,11 +10,11 @@ use crate::limits::Meter;
 use crate::operators::equal;
 use crate::patterns;
 
-pub(super) fn is_constant(value: &Value, constant: &Value) -> Ran<bool> {
+pub(super) fn is_constant(meter: &mut Meter<'_>, value: &Value, constant: &Value) -> Ran<bool> {
     match (value, constant) {
         (Value::Str(text), Value::Str(constant)) => Ok(text == constant),
         (Value::Map(map), Value::Nil) => Ok(map.is_nil()),
-        _ => equal(value, constant),
+        _ => equal(meter, value, constant),
     }
 }
 

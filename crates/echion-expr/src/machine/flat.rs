@@ -25,7 +25,7 @@ pub(super) fn run(code: &Code, env: &Map, meter: &mut Meter<'_>, start: &mut Sta
             (Op::Path(path), None) => {
                 let Some(value) = borrowed(code, env, path) else { return Ok(()) };
                 meter.work(1 + code.paths[size(path)].members.len())?;
-                if let Some(test) = ops.get(start.next + 1).and_then(|op| test(code, *op, value)) {
+                if let Some(test) = ops.get(start.next + 1).and_then(|op| test(code, meter, *op, value)) {
                     // Errors are those of the test, and the path is done.
                     start.next += 2;
                     start.holds = Some(test?);
@@ -52,10 +52,10 @@ pub(super) fn run(code: &Code, env: &Map, meter: &mut Meter<'_>, start: &mut Sta
 
 /// What an instruction says of a value, when it is a test against a constant.
 #[inline]
-pub(super) fn test(code: &Code, op: Op, value: &Value) -> Option<Ran<bool>> {
+pub(super) fn test(code: &Code, meter: &mut Meter<'_>, op: Op, value: &Value) -> Option<Ran<bool>> {
     Some(match op {
-        Op::EqualConstant(constant) => is_constant(value, &code.constants[size(constant)]),
-        Op::UnequalConstant(constant) => is_constant(value, &code.constants[size(constant)]).map(|equal| !equal),
+        Op::EqualConstant(constant) => is_constant(meter, value, &code.constants[size(constant)]),
+        Op::UnequalConstant(constant) => is_constant(meter, value, &code.constants[size(constant)]).map(|equal| !equal),
         Op::InTexts(constant) => in_texts(value, &code.constants[size(constant)]),
         _ => return None,
     })

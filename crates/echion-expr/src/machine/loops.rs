@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use echion_value::{Table, Type, Value};
+use echion_value::{Table, Type, Value, identical};
 
 use super::{Machine, Ran, Watch, broken, int, size};
 use crate::builtins::not_a;
@@ -77,7 +77,7 @@ impl<W: Watch> Machine<'_, '_, W> {
                 let element = scope.element()?.into_owned();
                 fetch::check_hashable(&key)?;
                 self.meter.work(scope.groups.len() / 8)?;
-                match scope.groups.iter_mut().find(|(other, _)| crate::operators::identical(other, &key)) {
+                match scope.groups.iter_mut().find(|(other, _)| identical(other, &key)) {
                     Some((_, group)) => group.push(element),
                     None => scope.groups.push((key, vec![element])),
                 }

@@ -159,13 +159,15 @@ impl<'a, W: Watch> Machine<'a, '_, W> {
                     self.stack.drop_last();
                     self.push(Value::Bool(!value));
                 }
-                Op::Equal => self.binary(|_, left, right| equal(left, right).map(Value::Bool))?,
+                Op::Equal => self.binary(|meter, left, right| equal(meter, left, right).map(Value::Bool))?,
                 Op::EqualConstant(index) => {
-                    let equals = is_constant(&*self.pop()?, &code.constants[size(index)])?;
+                    let value = self.pop()?;
+                    let equals = is_constant(&mut self.meter, &value, &code.constants[size(index)])?;
                     self.push(Value::Bool(equals));
                 }
                 Op::UnequalConstant(index) => {
-                    let equals = is_constant(&*self.pop()?, &code.constants[size(index)])?;
+                    let value = self.pop()?;
+                    let equals = is_constant(&mut self.meter, &value, &code.constants[size(index)])?;
                     self.push(Value::Bool(!equals));
                 }
                 Op::Compare(operator) => {

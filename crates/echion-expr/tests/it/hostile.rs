@@ -79,6 +79,30 @@ fn endless_work_is_stopped() {
 }
 
 #[test]
+fn values_that_share_their_parts_are_not_walked_forever() {
+    // Forty-five doublings: a small value with 2^45 leaves.
+    let shared = "let v = reduce(1..45, [#acc, #acc], 0); let w = reduce(1..45, [#acc, #acc], 0);";
+    for use_of in [
+        "v == w",
+        "v in [w]",
+        "uniq([v, w])",
+        "{a: v} == {a: w}",
+        "toJSON(v)",
+        "flatten(v)",
+        "max(v)",
+        "mean(v)",
+        "median(v)",
+    ] {
+        let program = compile(&format!("{shared} {use_of}")).unwrap();
+        let limits = Limits { steps: 300_000, elements: 100_000, bytes: 1 << 20 };
+        let outcome = program.eval(&Map::of_any(vec![]), &Context { limits, ..Context::default() });
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Budget, "{use_of}");
+    }
+    // Go's `%v` is cut, so that it always ends.
+    assert!(matches!(eval(&format!("{shared} len(string(v)) > 1000")), Ok(Value::Bool(true))));
+}
+
+#[test]
 fn the_deadline_is_asked() {
     let expired = || true;
     let context = Context { expired: Some(&expired), ..Context::default() };
