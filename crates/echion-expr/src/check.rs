@@ -362,7 +362,7 @@ impl Checker<'_> {
                 }
                 let mut natures = Vec::with_capacity(builtin.args.len());
                 for arg in &builtin.args {
-                    natures.push(self.visit(*arg)?);
+                    natures.push(self.visit(*arg)?.without_elements());
                 }
                 rule(&natures).or_else(|message| self.fail(id, message))
             }
@@ -458,19 +458,39 @@ impl Checker<'_> {
         let (then, otherwise) = (self.visit(then)?, self.visit(otherwise)?);
         Ok(merge_nil(&then, &otherwise).unwrap_or_else(|| {
             let fits = otherwise.go_type().is_some_and(|t| t != Type::Any && then.is_assignable(t));
-            if fits { then } else { Nature::Unknown }
+            let lists = then.is_list() && otherwise.is_list();
+            match fits {
+                true if lists && then.element().go_type() != otherwise.element().go_type() => LIST,
+                true => then,
+                false => Nature::Unknown,
+            }
         }))
     }
 
+    /// Whether the reference has no type at all for a node, as for `nil`; what builtins and elements give is at least an
+    /// `interface {}`.
+    fn is_untyped(&self, id: Id) -> bool {
+        let mut id = id;
+        loop {
+            match self.tree.kind(id) {
+                Kind::Chain(node) => id = *node,
+                Kind::Identifier(_) | Kind::Call { .. } => return self.tree.node(id).nature.is_unknown(),
+                Kind::Member(member) => return self.tree.node(member.node).nature.is_unknown(),
+                _ => return false,
+            }
+        }
+    }
+
     fn list(&mut self, nodes: &[Id]) -> Checked {
-        let mut previous: Option<Nature> = None;
+        let mut previous: Option<(Nature, &str)> = None;
         let mut alike = true;
         for node in nodes {
             let nature = self.visit(*node)?;
-            alike &= previous.as_ref().is_none_or(|previous| previous.kind() == nature.kind());
-            previous = Some(nature);
+            let kind = if self.is_untyped(*node) { "invalid" } else { nature.kind() };
+            alike &= previous.as_ref().is_none_or(|(_, other)| *other == kind);
+            previous = Some((nature, kind));
         }
-        Ok(if alike { Nature::list_of(previous.unwrap_or_default()) } else { LIST })
+        Ok(if alike { Nature::list_of(previous.map(|(nature, _)| nature).unwrap_or_default()) } else { LIST })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use echion_value::{List, Type, Value};
 
-use super::{Args, Builtin, Check, exactly, not_a, one_list, printed};
+use super::{Args, Builtin, Check, exactly, one_list, printed, type_name};
 use crate::error::Fault;
 use crate::limits::Meter;
 use crate::nature::{INT, LIST, Nature};
@@ -249,7 +249,10 @@ fn sorted(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
         Some(Value::Str(order)) => {
             return Err(Fault::new(format!("invalid order {order}, expected asc or desc")));
         }
-        Some(other) => return Err(not_a(other, "string")),
+        Some(other) => {
+            let found = type_name(other);
+            return Err(Fault::new(format!("sort order argument must be a string (got {found})")));
+        }
     };
     meter.grow(items.len())?;
     let keyed = items.into_iter().map(|item| (item.clone(), item)).collect();
