@@ -129,6 +129,34 @@ fn deep_values_do_no_harm() {
 }
 
 #[test]
+fn every_budget_says_where_it_was_spent() {
+    let place = |source: &str, limits: Limits| {
+        let context = Context { limits, ..Context::default() };
+        let outcome = compile(source).and_then(|program| program.eval(&Map::of_any(vec![]), &context));
+        let error = outcome.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Budget, "{source:.60}");
+        (error.message().to_owned(), error.line(), error.column())
+    };
+    let usual = Limits::default();
+    let spent = |message: &str, line, column| (message.to_owned(), line, column);
+    let too_deep = "expression is nested too deeply";
+    // The text: its nesting, its size, and what it is compiled to.
+    assert_eq!(place(&format!("1 +\n{}", "(".repeat(100_000)), usual), spent(too_deep, 2, 120));
+    assert_eq!(place(&format!("a{}", ".b".repeat(3_000)), usual), spent(too_deep, 1, 403));
+    let too_many = "compilation failed: expression exceeds maximum allowed nodes";
+    assert_eq!(place(&format!("[\n{}]", "1,".repeat(20_000)), usual), spent(too_many, 2, 20_002));
+    let doubled = (0..60).fold("a".to_owned(), |source, _| format!("({source} ?: b)"));
+    assert_eq!(place(&doubled, usual).0, "expression is too large");
+    // The evaluation: steps, elements and texts. Time has a test of its own.
+    let steps = Limits { steps: 10_000, ..usual };
+    assert_eq!(place("1 +\n  sum(1..90000, # % 7)", steps), spent("step budget exceeded", 2, 8));
+    assert_eq!(place("1 +\n  len(1..900000000)", usual), spent("memory budget exceeded", 2, 8));
+    assert_eq!(place("[1] == map(1..9, 1..900000)", usual), spent("memory budget exceeded", 1, 19));
+    assert_eq!(place("'a' +\n repeat('x', 1000000000)", usual), spent("memory budget exceeded", 2, 2));
+    assert_eq!(place("1 == reduce(1..60,\n #acc + #acc, 'x')", usual), spent("memory budget exceeded", 2, 7));
+}
+
+#[test]
 fn extremes_of_arithmetic_do_no_harm() {
     for source in [
         "-9223372036854775807 - 1",
