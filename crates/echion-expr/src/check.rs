@@ -3,6 +3,7 @@
 //! The environment has no types, so most natures are unknown; what literals and builtins give is known. Nodes below
 //! something unknown that the reference does not look at are not looked at here either: they keep an unknown nature.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use echion_value::{Method, Signature, Type};
@@ -20,13 +21,17 @@ type Checked = Result<Nature, Finding>;
 
 /// Checks the tree below `root` and notes the natures of its nodes.
 pub(crate) fn check(tree: &mut Tree, root: Id) -> Result<(), Finding> {
-    Checker { tree, predicates: Vec::new(), variables: Vec::new(), visits: 0 }.visit(root).map(|_| ())
+    Checker { tree, predicates: Vec::new(), variables: Vec::new(), visited: BTreeSet::new(), visits: 0 }
+        .visit(root)
+        .map(|_| ())
 }
 
 struct Checker<'t> {
     tree: &'t mut Tree,
     predicates: Vec<Scope>,
     variables: Vec<(Arc<str>, Nature)>,
+    /// Nodes whose nature is known: each overload of a builtin looks at the arguments again.
+    visited: BTreeSet<Id>,
     visits: usize,
 }
 
@@ -39,6 +44,9 @@ struct Scope {
 
 impl Checker<'_> {
     fn visit(&mut self, id: Id) -> Checked {
+        if self.visited.contains(&id) {
+            return Ok(self.tree.nature(id).clone());
+        }
         self.visits += 1;
         if self.visits > MAX_VISITS {
             return Err(Finding::budget(self.tree.at(id), "expression is too large"));
@@ -79,8 +87,13 @@ impl Checker<'_> {
                 MAP
             }
         };
-        self.tree.node_mut(id).nature = nature.clone();
+        self.note(id, &nature);
         Ok(nature)
+    }
+
+    fn note(&mut self, id: Id, nature: &Nature) {
+        self.tree.node_mut(id).nature = nature.clone();
+        self.visited.insert(id);
     }
 
     fn fail<T>(&self, id: Id, message: impl Into<String>) -> Result<T, Finding> {
@@ -129,7 +142,7 @@ impl Checker<'_> {
         for (id, operator, right) in spine.into_iter().rev() {
             let right_nature = self.visit(right)?;
             nature = self.binary(id, operator, &nature, &right_nature, right)?;
-            self.tree.node_mut(id).nature = nature.clone();
+            self.note(id, &nature);
         }
         Ok(nature)
     }
@@ -277,14 +290,15 @@ impl Checker<'_> {
         };
         match function {
             Nature::Nil => self.fail(id, format!("{name} is nil; cannot call nil as function")),
-            Nature::Method(method) => self.arguments(id, &name, &method.signature, args),
+            Nature::Method(method) => self.arguments(id, &name, &method.signature, args)?,
             other => self.fail(id, format!("{other} is not callable")),
         }
     }
 
-    fn arguments(&mut self, id: Id, name: &str, signature: &Signature, args: &[Id]) -> Checked {
+    /// Whether the arguments fit the signature; the outer error is one within an argument, whatever the signature.
+    fn arguments(&mut self, id: Id, name: &str, signature: &Signature, args: &[Id]) -> Result<Checked, Finding> {
         if signature.results() > 2 {
-            return self.fail(id, format!("func {name} returns more then two values"));
+            return Ok(self.fail(id, format!("func {name} returns more then two values")));
         }
         let least = signature.params.len() - usize::from(signature.variadic);
         let problem = if args.len() > signature.params.len() && !signature.variadic {
@@ -296,7 +310,7 @@ impl Checker<'_> {
             for arg in args {
                 self.visit(*arg)?;
             }
-            return self.fail(id, format!("{problem} arguments to call {name}"));
+            return Ok(self.fail(id, format!("{problem} arguments to call {name}")));
         }
         for (index, arg) in args.iter().enumerate() {
             let nature = self.visit(*arg)?;
@@ -312,20 +326,21 @@ impl Checker<'_> {
                 if wanted == Type::Any || wanted.kind() == "ptr" {
                     continue;
                 }
-                return self.fail(*arg, format!("cannot use nil as argument (type {wanted}) to call {name}"));
+                return Ok(self.fail(*arg, format!("cannot use nil as argument (type {wanted}) to call {name}")));
             }
             if !nature.is_unknown() && !nature.is_assignable(wanted) {
                 let message = format!("cannot use {nature} as argument (type {wanted}) to call {name} ");
-                return self.fail(*arg, message);
+                return Ok(self.fail(*arg, message));
             }
         }
-        Ok(Nature::of(signature.result))
+        Ok(Ok(Nature::of(signature.result)))
     }
 
     /// Whole numbers become floats where a float is wanted, as far as they are literals.
     fn make_float(&mut self, id: Id) {
         let mut pending = vec![id];
         while let Some(id) = pending.pop() {
+            self.visited.remove(&id);
             match self.tree.kind(id).clone() {
                 #[expect(clippy::cast_precision_loss, reason = "that is the conversion")]
                 Kind::Int(value) => self.tree.node_mut(id).kind = Kind::Float(value as f64),
@@ -347,7 +362,7 @@ impl Checker<'_> {
             Check::Overloads(overloads) => {
                 let mut last = None;
                 for signature in *overloads {
-                    match self.arguments(id, builtin.name, signature, &builtin.args) {
+                    match self.arguments(id, builtin.name, signature, &builtin.args)? {
                         Ok(nature) => return Ok(nature),
                         Err(finding) => last = Some(finding),
                     }

@@ -58,6 +58,14 @@ fn doubling_conditions_are_bounded() {
 }
 
 #[test]
+fn arguments_are_not_checked_again_for_each_overload() {
+    let trims = format!("{}' a '{}", "trim(".repeat(60), ", ' ')".repeat(60));
+    assert!(matches!(eval(&trims), Ok(Value::Str(text)) if text == "a"));
+    let joins = format!("['a']{}", " | join('; ')".repeat(60));
+    assert_eq!(eval(&joins).unwrap_err().kind(), ErrorKind::Check);
+}
+
+#[test]
 fn large_results_are_refused_before_they_are_made() {
     budget("1..1000000000");
     budget("-9223372036854775807..9223372036854775807");
