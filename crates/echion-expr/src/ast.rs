@@ -89,6 +89,8 @@ pub(crate) struct Builtin {
     pub(crate) args: Vec<Id>,
     /// Whether finding nothing is an error, as when the first item of a filtered list is indexed.
     pub(crate) must_find: bool,
+    /// What becomes of a match: only the optimizer says so, which looks no further into it.
+    pub(crate) mapped: Option<Id>,
     /// How many matches are enough to know the answer.
     pub(crate) enough: Option<i64>,
 }

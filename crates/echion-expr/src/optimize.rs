@@ -23,6 +23,7 @@ pub(crate) fn optimize(tree: &mut Tree, root: Id) -> Result<(), Finding> {
     }
     let passes: &[fn(&mut Tree, Id)] = &[
         ranges_to_bounds,
+        mapped_filter,
         filtered_length,
         filtered_last,
         filtered_first,
@@ -198,10 +199,24 @@ fn builtin<'t>(tree: &'t Tree, id: Id, name: &str, args: usize) -> Option<&'t Bu
 }
 
 fn call(name: &'static str, args: Vec<Id>, must_find: bool) -> Kind {
-    Kind::Builtin(Builtin { name, args, must_find, enough: None })
+    Kind::Builtin(Builtin { name, args, must_find, mapped: None, enough: None })
 }
 
-/// `len(filter(…))` counts.
+/// `map(filter(…), …)` maps each match at once.
+fn mapped_filter(tree: &mut Tree, id: Id) {
+    let Some(map) = builtin(tree, id, "map", 2) else { return };
+    let (list, predicate) = (map.args[0], map.args[1]);
+    let Some(filter) = builtin(tree, list, "filter", 2).filter(|filter| filter.mapped.is_none()) else { return };
+    let Kind::Predicate(mapped) = *tree.kind(predicate) else { return };
+    // In the list that is filtered, the index would be another one.
+    if tree.post_order(predicate).into_iter().any(|node| is_pointer(tree, node, "index")) {
+        return;
+    }
+    let filter = Builtin { mapped: Some(mapped), ..filter.clone() };
+    set(tree, id, Kind::Builtin(filter));
+}
+
+/// `len(filter(…))` counts; what would become of the matches is never seen.
 fn filtered_length(tree: &mut Tree, id: Id) {
     let Some(outer) = builtin(tree, id, "len", 1) else { return };
     let Some(filter) = builtin(tree, outer.args[0], "filter", 2) else { return };
@@ -226,8 +241,8 @@ fn filtered_end(tree: &mut Tree, id: Id, index: i64, end: &str, find: &'static s
         _ => return,
     };
     let Some(filter) = builtin(tree, list, "filter", 2) else { return };
-    let kind = call(find, filter.args.clone(), must_find);
-    set(tree, id, kind);
+    let found = Builtin { name: find, must_find, ..filter.clone() };
+    set(tree, id, Kind::Builtin(found));
 }
 
 /// Two questions about all elements of one list are one question with two parts.

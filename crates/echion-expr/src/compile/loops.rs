@@ -48,6 +48,14 @@ impl Compiler<'_> {
         }
     }
 
+    /// What becomes of an element that has passed.
+    fn matched(&mut self, at: u32, builtin: &Builtin) -> Compiled {
+        match builtin.mapped {
+            Some(mapped) => self.node(mapped),
+            None => self.emit(at, Op::Element).map(drop),
+        }
+    }
+
     pub(super) fn looping(&mut self, at: u32, builtin: &Builtin) -> Compiled {
         let Some(list) = builtin.args.first() else { return Ok(()) };
         self.node(*list)?;
@@ -60,7 +68,7 @@ impl Compiler<'_> {
                     c.predicate_or_element(at, builtin)?;
                     c.when(at, |c| {
                         c.emit(at, Op::CountUp)?;
-                        c.emit(at, Op::Element).map(drop)
+                        c.matched(at, builtin)
                     })
                 })?;
                 self.emit(at, Op::Count)?;
@@ -164,7 +172,11 @@ impl Compiler<'_> {
             c.predicate_or_element(at, builtin)?;
             let no = c.emit(at, Op::JumpIfFalse(0))?;
             c.emit(at, Op::Pop)?;
-            c.emit(at, if builtin.name.ends_with("Index") { Op::Index } else { Op::Element })?;
+            if builtin.name.ends_with("Index") {
+                c.emit(at, Op::Index)?;
+            } else {
+                c.matched(at, builtin)?;
+            }
             leave = c.emit(at, Op::Jump(0))?;
             c.land(no);
             c.emit(at, Op::Pop).map(drop)

@@ -105,7 +105,7 @@ impl Parser {
     }
 
     fn builtin(&mut self, name: &'static str, args: Vec<Id>, at: u32) -> Parsed<Id> {
-        self.create(Kind::Builtin(Builtin { name, args, must_find: false, enough: None }), at)
+        self.create(Kind::Builtin(Builtin { name, args, must_find: false, mapped: None, enough: None }), at)
     }
 
     fn predicate_arguments(&mut self, shape: &[builtins::Slot], mut args: Vec<Id>) -> Parsed<Vec<Id>> {
