@@ -8,6 +8,7 @@
 
 mod callable;
 mod decode;
+mod equality;
 pub mod format;
 pub mod json;
 mod list;
@@ -22,6 +23,7 @@ mod types;
 mod value;
 
 pub use callable::{CallError, Func, Method, Signature};
+pub use equality::{deep_equal, identical};
 pub use list::List;
 pub use map::{Map, Table};
 pub use object::{Object, ObjectType};
