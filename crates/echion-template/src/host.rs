@@ -120,6 +120,23 @@ impl<'h> Host<'h> {
         Ok(())
     }
 
+    /// Accounts for work that takes as long as it takes to make that many bytes, before it is begun.
+    ///
+    /// # Errors
+    /// When there is no room for it, or no time.
+    pub fn work(&mut self, bytes: usize) -> Result<(), CallError> {
+        if self.is_expired() {
+            return Err(CallError::new("the template takes too long"));
+        }
+        match self.left.checked_sub(bytes) {
+            Some(left) => {
+                self.left = left;
+                Ok(())
+            }
+            None => Err(CallError::new("the template asks for too much work")),
+        }
+    }
+
     /// Accounts for work on all parts of a value: values that share parts can be much larger than their memory.
     ///
     /// # Errors
