@@ -5,6 +5,7 @@
 
 pub mod cases;
 mod config;
+mod deadline;
 mod freshness;
 mod namespaces;
 mod plan;

@@ -6,8 +6,11 @@ use echion_model::yaml::{Kind, Node};
 use echion_model::{
     Finding, Notification, RenderContext, RenderError, Section, SectionKind, ServiceKind, Text, TextCompiler,
 };
+use echion_template::{Host, Limits};
+use echion_value::Str;
 use echion_value::time::Time;
-use echion_value::{Str, Value};
+
+use crate::deadline::Deadline;
 
 /// A compiled template.
 #[derive(Debug)]
@@ -150,7 +153,7 @@ struct Compiled(Arc<echion_template::Template>);
 
 impl Text for Compiled {
     fn render(&self, context: &RenderContext<'_>) -> Result<Str, RenderError> {
-        crate::template::render(&self.0, context.variables, context.now).map(Str::from).map_err(|error| RenderError {
+        crate::template::render(&self.0, context).map(Str::from).map_err(|error| RenderError {
             path: String::new(),
             at: (error.line() as u32, error.column().max(1) as u32),
             message: error.message().to_owned(),
@@ -161,10 +164,18 @@ impl Text for Compiled {
 /// Renders a compiled template with the engine's budgets.
 pub(crate) fn render(
     template: &echion_template::Template,
-    data: &Value,
-    now: i64,
+    context: &RenderContext<'_>,
 ) -> Result<Vec<u8>, Box<echion_template::Error>> {
-    let now = Time::from_unix(now.div_euclid(1000), now.rem_euclid(1000) * 1_000_000);
-    let mut host = echion_template::Host::new(now);
-    template.render(data, &mut host, &echion_template::Limits::default())
+    let now = Time::from_unix(context.now.div_euclid(1000), context.now.rem_euclid(1000) * 1_000_000);
+    let deadline = Deadline::new(context.world);
+    let expired = || deadline.is_over();
+    let mut host = Host::new(now).with_deadline(&expired);
+    let Some(world) = context.world else { return template.render(context.variables, &mut host, &Limits::default()) };
+    let mut random = |bytes: &mut [u8]| world.random(bytes);
+    let resolve = |name: &str| world.resolve(name);
+    host = host.with_random(&mut random);
+    if context.lookups {
+        host = host.with_resolver(&resolve);
+    }
+    template.render(context.variables, &mut host, &Limits::default())
 }

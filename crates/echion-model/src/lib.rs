@@ -11,6 +11,7 @@ mod outcome;
 mod resource;
 mod secret;
 mod service;
+mod world;
 pub mod yaml;
 
 pub use delivery::{Delivery, DeliveryId, Intent, Status};
@@ -24,3 +25,4 @@ pub use service::{
     Budget, Channel, CompileSection, Environment, Limits, Message, Open, OptionsError, RenderContext, RenderError,
     Retry, Section, SectionError, SectionKind, Service, ServiceKind, Text, TextCompiler,
 };
+pub use world::World;

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use echion_value::{Str, Value};
 
 use crate::yaml::Node;
-use crate::{DeliveryId, Notification, Receipt, SendError};
+use crate::{DeliveryId, Notification, Receipt, SendError, World};
 
 /// A service type: everything the program knows about it without a configuration.
 #[derive(Debug)]
@@ -207,6 +207,10 @@ pub struct RenderContext<'a> {
     pub variables: &'a Value,
     /// The current time in milliseconds since 1970, for functions that ask.
     pub now: i64,
+    /// The rest of the world; without it nothing is random, no name is looked up, and there is no deadline.
+    pub world: Option<&'a dyn World>,
+    /// Whether host names may be looked up: not by what users configure for themselves.
+    pub lookups: bool,
 }
 
 /// A text that could not be rendered.

@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod print;
 mod setup;
+mod world;
 
 use std::process::ExitCode;
 

@@ -35,8 +35,8 @@ pub(super) enum Key {
     Ed25519([u8; 32]),
 }
 
-/// The host's randomness as the crates want it. That there is some has been asked before.
-struct Source<'a, 'h>(&'a mut Host<'h>);
+/// The host's randomness as the crates want it, and what went wrong with it.
+struct Source<'a, 'h>(&'a mut Host<'h>, Result<()>);
 
 impl TryRng for Source<'_, '_> {
     type Error = Infallible;
@@ -54,7 +54,9 @@ impl TryRng for Source<'_, '_> {
     }
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> std::result::Result<(), Infallible> {
-        drop(self.0.random(bytes));
+        if self.1.is_ok() {
+            self.1 = self.0.random(bytes);
+        }
         Ok(())
     }
 }
@@ -82,7 +84,10 @@ impl Key {
     fn rsa(host: &mut Host<'_>, bits: usize) -> Result<Self> {
         host.work(WORK)?;
         random::<1>(host)?;
-        match PrivateKey::new(&mut Source(host), bits) {
+        let mut source = Source(host, Ok(()));
+        let key = PrivateKey::new(&mut source, bits);
+        source.1?;
+        match key {
             Ok(key) => Ok(Self::Rsa(Box::new(key))),
             Err(error) => fail(format!("error generating rsa key: {error}")),
         }

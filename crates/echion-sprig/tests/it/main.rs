@@ -19,6 +19,7 @@ fn render_with(text: &str, limits: &Limits) -> Result<String, Box<Error>> {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             *byte = state.to_be_bytes()[0];
         }
+        Ok(())
     };
     let mut host = Host::new(Time::from_unix(1_750_000_000, 0)).with_random(&mut random);
     let template = parse("t", text, echion_sprig::functions())?;
