@@ -4,7 +4,7 @@ use echion_value::strconv::{self, NumError};
 use echion_value::{Object, ObjectType, Type, Value};
 
 /// A number as written: every type that can hold it, as Go's constants.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Number {
     pub(crate) int: Option<i64>,
     pub(crate) uint: Option<u64>,

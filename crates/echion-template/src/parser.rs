@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use echion_value::{Str, strconv};
+use echion_value::{Str, Value, strconv};
 
 use crate::error::{Error, Phase};
 use crate::function::Functions;
@@ -225,7 +225,7 @@ impl<'s> Parser<'s> {
     fn text_or_action(&mut self) -> Parsed<Item> {
         let token = self.next_word();
         match token.kind {
-            Kind::Text => Ok(Item::Node(Node::Text(token.text.into()))),
+            Kind::Text => Ok(Item::Node(Node::Text(token.at, token.text.into()))),
             Kind::LeftDelim => {
                 self.action_line = token.line;
                 let item = self.action()?;
@@ -433,7 +433,7 @@ impl<'s> Parser<'s> {
         }
         for (i, command) in pipe.commands.iter().enumerate().skip(1) {
             let first = command.args.first().map(|arg| &arg.kind);
-            if let Some(ExprKind::Bool(_) | ExprKind::Dot | ExprKind::Nil | ExprKind::Number(_) | ExprKind::Text(..)) =
+            if let Some(ExprKind::Bool(..) | ExprKind::Dot | ExprKind::Nil | ExprKind::Number(_) | ExprKind::Text(..)) =
                 first
             {
                 return self.fail(format_args!("non executable command in pipeline stage {}", i + 1));
@@ -482,7 +482,7 @@ impl<'s> Parser<'s> {
                 names.append(&mut fields);
                 ExprKind::Variable(name, names)
             }
-            ExprKind::Bool(_) | ExprKind::Text(..) | ExprKind::Number(_) | ExprKind::Nil | ExprKind::Dot => {
+            ExprKind::Bool(..) | ExprKind::Text(..) | ExprKind::Number(_) | ExprKind::Nil | ExprKind::Dot => {
                 let quoted = strconv::quote(term.to_string().as_bytes());
                 return self.fail(format_args!("unexpected . after term {quoted}"));
             }
@@ -511,7 +511,7 @@ impl<'s> Parser<'s> {
                 ExprKind::Variable(text.into(), Vec::new())
             }
             Kind::Field => ExprKind::Field(vec![text.strip_prefix('.').unwrap_or(text).into()]),
-            Kind::Bool => ExprKind::Bool(text == "true"),
+            Kind::Bool => ExprKind::Bool(text == "true", Value::Bool(text == "true")),
             Kind::CharConstant | Kind::Complex | Kind::Number => {
                 let number = match token.kind {
                     Kind::CharConstant => Number::from_char(text),
@@ -529,7 +529,7 @@ impl<'s> Parser<'s> {
                 self.depth -= 1;
                 ExprKind::Pipe(Box::new(Pipe { at: pipe.at, ..pipe }))
             }
-            Kind::String | Kind::RawString => ExprKind::Text(text.into(), self.unquote(&token)?),
+            Kind::String | Kind::RawString => ExprKind::Text(text.into(), Value::Str(self.unquote(&token)?)),
             _ => {
                 self.backup();
                 return Ok(None);
