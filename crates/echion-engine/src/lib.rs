@@ -7,6 +7,7 @@ pub mod cases;
 mod config;
 mod deadline;
 mod freshness;
+mod json;
 mod namespaces;
 mod plan;
 mod preview;

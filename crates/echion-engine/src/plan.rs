@@ -219,6 +219,13 @@ impl Planner<'_> {
             template
                 .render_into(&mut notification, entry.kind, &destination.service, &context)
                 .map_err(|error| format!("template `{name}`: {error}"))?;
+            for finding in template.findings(name, &notification, (&destination.service, entry), &context) {
+                let note = finding.to_string();
+                // Every recipient of the service gives the same.
+                if !self.plan.notes.contains(&note) {
+                    self.plan.notes.push(note);
+                }
+            }
         }
         Ok(notification)
     }

@@ -1,7 +1,8 @@
 //! The sprig functions that templates may call, one file per family.
 //!
 //! Names, arguments and results are those of sprig 3.3.0, without `env` and `expandenv`, which read the environment of the
-//! process. What a function needs of the outside world (the time, randomness, host names) comes from the template's host.
+//! process; `escapes` holds the few that are ours. What a function needs of the outside world (the time, randomness, host names)
+//! comes from the template's host.
 
 mod args;
 mod cast;
@@ -11,6 +12,7 @@ mod decimal;
 mod defaults;
 mod dicts;
 mod encoding;
+mod escapes;
 mod hashes;
 mod json;
 mod letters;
@@ -38,6 +40,7 @@ static FAMILIES: &[&[Function]] = &[
     defaults::ALL,
     dicts::ALL,
     encoding::ALL,
+    escapes::ALL,
     hashes::ALL,
     json::ALL,
     letters::ALL,
@@ -54,7 +57,7 @@ static FAMILIES: &[&[Function]] = &[
     wrap::ALL,
 ];
 
-/// Every function that templates can call: Go's own and sprig's.
+/// Every function that templates can call: Go's own, sprig's, and a few of ours.
 #[must_use]
 pub fn functions() -> &'static Functions {
     static FUNCTIONS: LazyLock<Functions> = LazyLock::new(|| Functions::new(FAMILIES));

@@ -60,6 +60,15 @@ async fn notify(
         if service == echion_services::CONSOLE.name {
             let shown = template.render_for_console(&context).map_err(|e| failed(e.to_string()))?;
             dump(&shown, GetFormat::Yaml)?;
+            // What is shown would go to these.
+            for (service, entry) in &config.services {
+                let mut notification = Notification::default();
+                template
+                    .render_into(&mut notification, entry.kind, service, &context)
+                    .map_err(|e| failed(e.to_string()))?;
+                let findings = template.findings(name, &notification, (service, entry), &context);
+                print::findings(setup::config_name(sources), &findings);
+            }
             continue;
         }
         let Some(entry) = config.services.get(service) else {
@@ -70,6 +79,8 @@ async fn notify(
         };
         let mut notification = Notification::default();
         template.render_into(&mut notification, entry.kind, service, &context).map_err(|e| failed(e.to_string()))?;
+        let findings = template.findings(name, &notification, (service, entry), &context);
+        print::findings(setup::config_name(sources), &findings);
         let id = DeliveryId(format!("notify-{}", setup::now()));
         let message = Message { notification: &notification, recipient: address, id: &id, now: setup::now() };
         match entry.service.send(message).await {
