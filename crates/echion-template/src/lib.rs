@@ -25,6 +25,7 @@ mod number;
 mod operand;
 mod origin;
 mod parser;
+mod reads;
 mod token;
 mod tree;
 
@@ -34,9 +35,10 @@ use echion_value::Value;
 
 pub use core::escape;
 pub use error::{Error, Phase};
-pub use function::{Body, Function, Functions, takes};
+pub use function::{Body, Function, Functions, Uses, takes};
 pub use host::{Expired, Host, Limits, Random, Resolve};
 pub use origin::Origin;
+pub use reads::Reads;
 
 /// A template that can be rendered, with all templates it defines.
 #[derive(Debug)]
