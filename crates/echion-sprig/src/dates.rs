@@ -44,7 +44,7 @@ pub(crate) static ALL: &[Function] = &[
         "29.02.",
     ),
     Function::new("now", takes(&[], Type::Time), |host, _| Ok(value(host.now.clone())))
-        .doc("The current time.", "{{ now }}", "")
+        .doc("The current time.", r#"{{ now | date "2006" | len }}"#, "4")
         .using(Uses::CLOCK),
     Function::new("toDate", TO_DATE, |host, args| must_to_date(host, args).or_else(|_| Ok(value(Time::default()))))
         .doc(

@@ -32,34 +32,40 @@ use std::sync::LazyLock;
 
 use echion_template::{Function, Functions};
 
-/// All families.
-static FAMILIES: &[&[Function]] = &[
-    cast::ALL,
-    chance::ALL,
-    dates::ALL,
-    defaults::ALL,
-    dicts::ALL,
-    encoding::ALL,
-    escapes::ALL,
-    hashes::ALL,
-    json::ALL,
-    letters::ALL,
-    lists::ALL,
-    math::ALL,
-    network::ALL,
-    paths::ALL,
-    reflect::ALL,
-    regexes::ALL,
-    secrets::ALL,
-    strings::ALL,
-    urls::ALL,
-    versions::ALL,
-    wrap::ALL,
+/// All families, with their titles.
+static FAMILIES: &[(&str, &[Function])] = &[
+    ("Conversions", cast::ALL),
+    ("Randomness", chance::ALL),
+    ("Dates", dates::ALL),
+    ("Defaults", defaults::ALL),
+    ("Maps", dicts::ALL),
+    ("Encodings", encoding::ALL),
+    ("Escapes and mentions, which only Echion has", escapes::ALL),
+    ("Checksums", hashes::ALL),
+    ("JSON", json::ALL),
+    ("Letter case", letters::ALL),
+    ("Lists", lists::ALL),
+    ("Numbers", math::ALL),
+    ("Host names", network::ALL),
+    ("Paths", paths::ALL),
+    ("Types", reflect::ALL),
+    ("Regular expressions", regexes::ALL),
+    ("Keys, certificates and passwords", secrets::ALL),
+    ("Texts", strings::ALL),
+    ("URLs", urls::ALL),
+    ("Versions", versions::ALL),
+    ("Line breaks", wrap::ALL),
 ];
+
+/// All functions by family: Go's own, then those of this crate. Of two with one name the later one is meant.
+pub fn families() -> impl Iterator<Item = (&'static str, &'static [Function])> {
+    std::iter::once(("Go's own", echion_template::OWN)).chain(FAMILIES.iter().copied())
+}
 
 /// Every function that templates can call: Go's own, sprig's, and a few of ours.
 #[must_use]
 pub fn functions() -> &'static Functions {
-    static FUNCTIONS: LazyLock<Functions> = LazyLock::new(|| Functions::new(FAMILIES));
+    static FUNCTIONS: LazyLock<Functions> =
+        LazyLock::new(|| Functions::new(&FAMILIES.iter().map(|(_, family)| *family).collect::<Vec<_>>()));
     &FUNCTIONS
 }

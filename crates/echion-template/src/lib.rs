@@ -33,7 +33,7 @@ use std::sync::atomic::AtomicUsize;
 
 use echion_value::Value;
 
-pub use core::escape;
+pub use core::{ALL as OWN, escape};
 pub use error::{Error, Phase};
 pub use function::{Body, Function, Functions, Uses, takes};
 pub use host::{Expired, Host, Limits, Random, Resolve};

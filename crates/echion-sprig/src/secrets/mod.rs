@@ -24,7 +24,7 @@ const fn makes(
     about: &'static str,
     example: &'static str,
 ) -> Function {
-    Function::new(name, takes(params, CERTIFICATE).fallible(), call).doc(about, example, "")
+    Function::new(name, takes(params, CERTIFICATE).fallible(), call).doc(about, example, "-----BEGIN CERTIFICATE-----")
 }
 
 pub(crate) static ALL: &[Function] = &[
@@ -58,21 +58,27 @@ pub(crate) static ALL: &[Function] = &[
             "-----BEGIN EC PRIVATE KEY-----",
         )
         .using(Uses::RANDOM),
-    makes("buildCustomCert", &[TEXT, TEXT], cert::custom, "a certificate and its key, both given as base64", ""),
+    makes(
+        "buildCustomCert",
+        &[TEXT, TEXT],
+        cert::custom,
+        "a certificate and its key, both given as base64",
+        r#"{{ $ca := genCA "ca" 9 }}{{ (buildCustomCert (b64enc $ca.Cert) (b64enc $ca.Key)).Cert | trunc 27 }}"#,
+    ),
     makes(
         "genCA",
         &[TEXT, INT],
         cert::ca,
         "a new authority of that name for so many days",
-        r#"{{ (genCA "ca" 9).Cert }}"#,
+        r#"{{ (genCA "ca" 9).Cert | trunc 27 }}"#,
     )
     .using(Uses { clock: true, ..Uses::RANDOM }),
     makes(
         "genCAWithKey",
         &[TEXT, INT, TEXT],
         cert::ca,
-        "the same with a key of its own",
-        r#"{{ (genCAWithKey "ca" 9 (genPrivateKey "ecdsa")).Cert }}"#,
+        "an authority with a given key",
+        r#"{{ (genCAWithKey "ca" 9 (genPrivateKey "ecdsa")).Cert | trunc 27 }}"#,
     )
     .using(Uses { clock: true, ..Uses::RANDOM }),
     makes(
@@ -80,15 +86,15 @@ pub(crate) static ALL: &[Function] = &[
         &[TEXT, LIST, LIST, INT],
         cert::self_signed,
         "a new certificate for a name, addresses and host names, for so many days",
-        r#"{{ (genSelfSignedCert "a.example" (list "10.0.0.1") (list "b.example") 9).Cert }}"#,
+        r#"{{ (genSelfSignedCert "a.example" (list "10.0.0.1") (list "b.example") 9).Cert | trunc 27 }}"#,
     )
     .using(Uses { clock: true, ..Uses::RANDOM }),
     makes(
         "genSelfSignedCertWithKey",
         &[TEXT, LIST, LIST, INT, TEXT],
         cert::self_signed,
-        "the same with a key of its own",
-        r#"{{ (genSelfSignedCertWithKey "a.example" nil nil 9 (genPrivateKey "ed25519")).Cert }}"#,
+        "a certificate of its own authority with a given key",
+        r#"{{ (genSelfSignedCertWithKey "a.example" nil nil 9 (genPrivateKey "ed25519")).Cert | trunc 27 }}"#,
     )
     .using(Uses { clock: true, ..Uses::RANDOM }),
     makes(
@@ -96,15 +102,15 @@ pub(crate) static ALL: &[Function] = &[
         &[TEXT, LIST, LIST, INT, CERTIFICATE],
         cert::signed,
         "a new certificate signed by an authority",
-        r#"{{ (genSignedCert "a.example" nil nil 9 (genCA "ca" 9)).Cert }}"#,
+        r#"{{ (genSignedCert "a.example" nil nil 9 (genCA "ca" 9)).Cert | trunc 27 }}"#,
     )
     .using(Uses { clock: true, ..Uses::RANDOM }),
     makes(
         "genSignedCertWithKey",
         &[TEXT, LIST, LIST, INT, CERTIFICATE, TEXT],
         cert::signed,
-        "the same with a key of its own",
-        r#"{{ (genSignedCertWithKey "a.example" nil nil 9 (genCA "ca" 9) (genPrivateKey "ecdsa")).Cert }}"#,
+        "a certificate signed by an authority, with a given key",
+        r#"{{ (genSignedCertWithKey "a.example" nil nil 9 (genCA "ca" 9) (genPrivateKey "ecdsa")).Cert | trunc 27 }}"#,
     )
     .using(Uses { clock: true, ..Uses::RANDOM }),
 ];
