@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use echion_value::{List, Map, Type, Value};
+use echion_value::{Complex, List, Map, Type, Value};
 
 /// A value in a pipeline, borrowed from the data and the template as long as that is possible.
 ///
@@ -58,6 +58,7 @@ pub(crate) fn is_true(value: &Value) -> bool {
         Value::List(list) => !list.is_empty(),
         Value::Map(map) => !map.is_empty(),
         Value::Table(table) => !table.entries().is_empty(),
+        Value::Object(_) => Complex::of(value).is_none_or(|number| !number.is_zero()),
         _ => true,
     }
 }

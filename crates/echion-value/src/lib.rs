@@ -7,6 +7,7 @@
 //! Nothing here does I/O or reads a clock, and nothing panics on any value.
 
 mod callable;
+mod complex;
 mod decode;
 pub mod format;
 pub mod json;
@@ -22,6 +23,7 @@ mod types;
 mod value;
 
 pub use callable::{CallError, Func, Method, Signature};
+pub use complex::Complex;
 pub use list::List;
 pub use map::{Map, Table};
 pub use object::{Object, ObjectType};
