@@ -7,9 +7,10 @@ use crate::Template;
 use crate::function::Callee;
 use crate::tree::{Block, Branch, Command, Expr, ExprKind, Node, Pipe};
 
-/// Longer paths and more rounds are not followed: everything may be read then.
-const LONGEST: usize = 32;
-const ROUNDS: usize = 64;
+/// Longer paths, more rounds and more steps along paths are not followed: everything may be read then.
+const LONGEST: usize = 16;
+const ROUNDS: usize = 32;
+const WORK: usize = 1 << 16;
 
 /// What a template may read and use. It may do less; it never does more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,12 +48,14 @@ impl Template {
                     analysis.block(body, &dot);
                 }
             }
+            if analysis.is_too_much() {
+                break;
+            }
             if !analysis.changed {
                 return analysis.result();
             }
         }
-        analysis.reads.everything = true;
-        analysis.result()
+        Reads { everything: true, calls: true, clock: true, random: true, network: true, ..Reads::default() }
     }
 }
 
@@ -67,6 +70,7 @@ struct Analysis<'t> {
     reads: Reads,
     /// Whether something was learned in this round.
     changed: bool,
+    work: usize,
 }
 
 impl<'t> Analysis<'t> {
@@ -78,14 +82,21 @@ impl<'t> Analysis<'t> {
             touched: Origins::new(),
             reads: Reads::default(),
             changed: false,
+            work: 0,
         }
+    }
+
+    /// Whether it takes too long to know better than that everything may be read.
+    fn is_too_much(&self) -> bool {
+        self.work >= WORK
     }
 
     /// The reads, without those that are below others.
     fn result(mut self) -> Reads {
         for path in self.touched {
             let path: Vec<String> = path.into_iter().map(str::to_owned).collect();
-            if !self.reads.paths.iter().any(|read| read.starts_with(&path)) {
+            // What begins with a path is right behind it in the order.
+            if !self.reads.paths.range(path.clone()..).next().is_some_and(|read| read.starts_with(&path)) {
                 self.reads.paths.insert(path);
             }
         }
@@ -116,10 +127,14 @@ impl<'t> Analysis<'t> {
     fn walk(&mut self, origins: &Origins<'t>, names: &'t [Box<str>]) -> Origins<'t> {
         let mut further = Origins::new();
         for path in origins {
+            self.work += 1;
+            if self.is_too_much() {
+                break;
+            }
             let mut path = path.clone();
             path.extend(names.iter().map(|name| &**name));
             if path.len() > LONGEST {
-                self.reads.everything = true;
+                self.work = WORK;
             } else {
                 if !path.is_empty() {
                     self.touched.insert(path.clone());
@@ -137,6 +152,10 @@ impl<'t> Analysis<'t> {
     }
 
     fn node(&mut self, node: &'t Node, dot: &Origins<'t>) {
+        self.work += dot.len();
+        if self.is_too_much() {
+            return;
+        }
         // What a loop or `with` puts into the dot has been read as a whole.
         let made = Origins::new();
         match node {
@@ -217,6 +236,7 @@ impl<'t> Analysis<'t> {
             ExprKind::Field(names) => self.walk(dot, names),
             ExprKind::Variable(name, names) => {
                 let origins = self.variables.get(&(self.current, &**name)).cloned().unwrap_or_default();
+                self.work += origins.len();
                 self.walk(&origins, names)
             }
             ExprKind::Chain(inner, names) => {

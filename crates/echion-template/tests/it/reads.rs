@@ -57,6 +57,15 @@ fn templates_read_what_they_are_given() {
 }
 
 #[test]
+fn what_grows_without_end_may_read_everything() {
+    let tree =
+        "{{define \"r\"}}{{template \"r\" .a}}{{template \"r\" .b}}{{template \"r\" .c}}{{end}}{{template \"r\" .}}";
+    assert!(compile(tree).unwrap().reads().everything);
+    let names: String = (0..2000).map(|i| format!("{{{{$x = $x.a{i}}}}}{{{{$x = .b{i}}}}}")).collect();
+    assert!(compile(&format!("{{{{$x := .a}}}}{names}")).unwrap().reads().everything);
+}
+
+#[test]
 fn calls_are_told() {
     assert!(compile("{{call .time.Now}}").unwrap().reads().calls);
     assert!(compile("{{.x.Format \"a\"}}").unwrap().reads().calls);
