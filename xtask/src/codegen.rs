@@ -11,28 +11,31 @@ use echion_expr::builtins::{self, Builtin};
 const INTRODUCTION: &str = include_str!("expression.md");
 
 pub(crate) fn run(check: bool) -> ExitCode {
-    let page = "docs/functions/expression.md";
+    let pages =
+        [("docs/functions/expression.md", expression()), ("docs/functions/template.md", crate::template::page())];
+    let written = pages.map(|(page, text)| write_page(page, text, check));
+    if written.into_iter().all(|fine| fine) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Brings one page up to date, or says that it is not.
+fn write_page(page: &str, text: String, check: bool) -> bool {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
-    let text = expression();
     if fs::read_to_string(&path).is_ok_and(|old| old == text) {
         crate::print(&format!("codegen: {page} is up to date"));
-        return ExitCode::SUCCESS;
+        return true;
     }
     if check {
         crate::print(&format!("{page} is out of date: run `cargo xtask codegen`"));
-        return ExitCode::FAILURE;
+        return false;
     }
-    let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, text));
-    match written {
-        Ok(()) => {
-            crate::print(&format!("codegen: wrote {page}"));
-            ExitCode::SUCCESS
-        }
+    match path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, text)) {
+        Ok(()) => crate::print(&format!("codegen: wrote {page}")),
         Err(error) => {
             crate::print(&format!("{page} cannot be written: {error}"));
-            ExitCode::FAILURE
+            return false;
         }
     }
+    true
 }
 
 /// The page about the expression language.
@@ -51,7 +54,7 @@ fn expression() -> String {
 }
 
 /// A text as code in a cell of a table.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     if text.is_empty() {
         return "(empty)".to_owned();
     }

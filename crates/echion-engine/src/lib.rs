@@ -5,8 +5,10 @@
 
 pub mod cases;
 mod config;
+mod deadline;
 mod freshness;
 mod interest;
+mod json;
 mod namespaces;
 mod plan;
 mod preview;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use echion_model::{Destination, Intent, Notification, RenderContext, Resource, ResourceId, State, StateChange};
+use echion_model::{Destination, Intent, Notification, Resource, ResourceId, State, StateChange};
 use echion_value::{Map, Value};
 use serde::Serialize;
 
@@ -231,7 +231,7 @@ impl Planner<'_> {
             scene.template_variables(self.config, self.look.resource, self.look.project, &destination.service)
         });
         let variables = Value::Map(scene.with_recipient(base, &destination.recipient));
-        let context = RenderContext { variables: &variables, now: scene.now_millis() };
+        let context = scene.render_context(&variables);
         let mut notification = Notification::default();
         for name in &condition.send {
             let Some(template) = self.config.templates.get(name) else {
@@ -240,6 +240,13 @@ impl Planner<'_> {
             template
                 .render_into(&mut notification, entry.kind, &destination.service, &context)
                 .map_err(|error| format!("template `{name}`: {error}"))?;
+            for finding in template.findings(name, &notification, (&destination.service, entry), &context) {
+                let note = finding.to_string();
+                // Every recipient of the service gives the same.
+                if !self.plan.notes.contains(&note) {
+                    self.plan.notes.push(note);
+                }
+            }
         }
         Ok(notification)
     }

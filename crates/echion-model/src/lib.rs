@@ -11,6 +11,7 @@ mod outcome;
 mod resource;
 mod secret;
 mod service;
+mod world;
 pub mod yaml;
 
 pub use delivery::{Delivery, DeliveryId, Intent, Status};
@@ -21,6 +22,7 @@ pub use outcome::{Outcome, Receipt, SendError, SendErrorKind};
 pub use resource::{Resource, ResourceId};
 pub use secret::Secret;
 pub use service::{
-    Budget, Channel, CompileSection, Environment, Limits, Message, Open, OptionsError, RenderContext, RenderError,
-    Retry, Section, SectionError, SectionKind, Service, ServiceKind, Text, TextCompiler,
+    Budget, Channel, CompileSection, Environment, JsonText, Limits, Message, Open, OptionsError, Origin, RenderContext,
+    RenderError, Retry, Section, SectionError, SectionKind, Service, ServiceKind, Text, TextCompiler,
 };
+pub use world::World;

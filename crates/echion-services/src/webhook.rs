@@ -12,8 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use echion_model::yaml::{Kind, Node};
 use echion_model::{
-    Channel, Environment, Limits, Message, OptionsError, Receipt, RenderContext, RenderError, Retry, Secret, Section,
-    SectionError, SectionKind, SendError, Service, ServiceKind, Text, TextCompiler,
+    Channel, Environment, JsonText, Limits, Message, OptionsError, Receipt, RenderContext, RenderError, Retry, Secret,
+    Section, SectionError, SectionKind, SendError, Service, ServiceKind, Text, TextCompiler,
 };
 use serde::{Deserialize, Serialize};
 
@@ -257,6 +257,13 @@ impl Service for Webhook {
         Channel { name: self.name.clone(), budget: self.robot.map(Robot::budget), concurrency, retry: self.retry }
     }
 
+    fn wants_json(&self) -> bool {
+        let is_json = |(name, value): &(String, Secret)| {
+            name.eq_ignore_ascii_case("content-type") && value.expose().to_ascii_lowercase().contains("json")
+        };
+        self.robot.is_some() || self.headers.iter().any(is_json)
+    }
+
     fn unknown_options(&self) -> Vec<(String, (u32, u32))> {
         self.unknown.clone()
     }
@@ -372,6 +379,16 @@ impl Section for WebhookSection {
             }
         }
         Ok(all)
+    }
+
+    fn json_texts<'s>(&'s self, service: &str, rendered: &serde_json::Value) -> Vec<JsonText<'s>> {
+        let Some(compiled) = self.0.get(service) else { return Vec::new() };
+        let entry = rendered.get(service).and_then(|entry| Entry::deserialize(entry).ok());
+        let rendered = entry.map(|entry| entry.body.into_bytes()).unwrap_or_default();
+        if rendered.is_empty() {
+            return Vec::new();
+        }
+        vec![JsonText { path: format!("{service}.body"), text: &*compiled.body, rendered }]
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) static ALL: &[Function] = &[
         "true",
     ),
     Function::new("typeIsLike", takes(&[TEXT, ANY], BOOL), type_is_like).doc(
-        "the same, pointers included",
+        "whether the type of a value, or what it points to, has that name",
         "{{typeIsLike \"int\" 1}}",
         "true",
     ),

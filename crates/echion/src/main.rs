@@ -6,6 +6,7 @@ mod commands;
 mod log;
 mod print;
 mod setup;
+mod world;
 
 use std::process::ExitCode;
 

@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use echion_delivery::SqlLedger;
-use echion_engine::variables::{AppDetail, CommitMetadata, Repository};
+use echion_engine::variables::{AppDetail, CommitMetadata, Repository, Scene};
 use echion_engine::{Config, Documents, DocumentsError, Sources};
 use echion_model::{Environment, Resource, yaml};
 use echion_value::Value;
 
+use crate::world::System;
 use crate::{Failure, args};
 
 const CONFIG_MAP: &str = "argocd-notifications-cm";
@@ -50,6 +51,11 @@ pub(crate) fn arguments() -> Vec<std::ffi::OsString> {
         arguments.insert(1, "controller".into());
     }
     arguments
+}
+
+/// This moment, with everything that conditions and templates may ask.
+pub(crate) fn scene() -> Scene {
+    Scene::at_millis(now(), Arc::new(NoRepository)).with_world(Arc::new(System))
 }
 
 /// What services learn about this process.

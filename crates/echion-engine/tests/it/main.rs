@@ -5,6 +5,7 @@
 mod configuration;
 mod docs;
 mod planning;
+mod world;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

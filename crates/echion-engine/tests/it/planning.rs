@@ -231,3 +231,40 @@ fn other_namespaces_are_skipped_where_patterns_say_so() {
     let skipped = echion_engine::look(&seed(), look).skipped.unwrap();
     assert!(skipped.starts_with("app is not in one of the application-namespaces"), "{skipped}");
 }
+
+#[test]
+fn a_body_that_is_no_json_is_reported_with_the_value_that_broke_it() {
+    let notes = |url: &str, body: &str| {
+        let config = config(&[
+            ("trigger.on-x", "- when: 'true'\n  send: [t]\n"),
+            (
+                "template.t",
+                &format!(
+                    "webhook:\n  hook:\n    method: POST\n    body: |\n      {}\n",
+                    body.replace('\n', "\n      ")
+                ),
+            ),
+            ("service.webhook.hook", &format!("url: {url}\n")),
+            ("subscriptions", "- recipients: [hook]\n  triggers: [on-x]\n"),
+        ]);
+        let plan = Memory::default().look(&config, &with_status(r#"{text: 'say "hi"', count: 5}"#));
+        assert_eq!(plan.intents.len(), 1, "it is sent all the same");
+        plan.notes.join("\n")
+    };
+    let any = "http://h.test/";
+    let robot = "https://oapi.dingtalk.com/robot/send?access_token=t";
+    assert_eq!(
+        notes(any, "{\n  \"text\": \"{{.app.status.text}}\"\n}"),
+        "template.t.webhook.hook.body:2:14: this must be JSON, but is not: expected `,` or `}`; \
+         `{{.app.status.text}}` printed `say \"hi\"`"
+    );
+    assert_eq!(notes(any, "{\"text\": \"{{.app.status.text | jsonString}}\"}"), "");
+    assert_eq!(notes(any, "{\"n\": {{.app.status.count}}, \"text\": {{.app.status.text | toJson}}}"), "");
+    assert_eq!(notes(any, "[{{.app.metadata.name}}] is deployed"), "");
+    assert!(notes(any, "{\"n\": {{.app.status.missing}}}").contains("`{{.app.status.missing}}` printed `<no value>`"));
+    assert_eq!(
+        notes(any, "{\"a\": 1,}"),
+        "template.t.webhook.hook.body:1:9: this must be JSON, but is not: key must be a string"
+    );
+    assert!(notes(robot, "{{.app.metadata.name}} is deployed").contains("this must be JSON"));
+}

@@ -240,13 +240,19 @@ impl Observer {
         Ok(())
     }
 
+    /// What a look under this configuration may ask.
+    fn scene(&self, config: &Config) -> Scene {
+        let scene = setup::scene().calling(&self.kind.variable);
+        if config.owner.is_empty() { scene } else { scene.for_self_service() }
+    }
+
     /// Looks at a resource and records what follows; whether something could not be told.
     async fn look(&self, line: &Line, resource: &Resource, first: bool) -> Result<bool, Failure> {
         let configs = line.configs.read().unwrap_or_else(PoisonError::into_inner).of(&resource.id.namespace);
         let project = if self.kind.is_application() { line.projects.of(resource) } else { None };
-        let scene = Scene::at_millis(setup::now(), Arc::new(setup::NoRepository)).calling(&self.kind.variable);
         let mut failed = false;
         for config in configs {
+            let scene = self.scene(&config);
             let state = line.ledger.state(resource).await.map_err(storage)?;
             // The first time this process sees it: has another one, such as the peer, written the annotation since?
             let mut foreign = false;
@@ -310,9 +316,9 @@ impl Observer {
     async fn would_act(&self, line: &Line, pruned: &Resource) -> Result<bool, Failure> {
         let configs = line.configs.read().unwrap_or_else(PoisonError::into_inner).of(&pruned.id.namespace);
         let project = if self.kind.is_application() { line.projects.of(pruned) } else { None };
-        let scene = Scene::at_millis(setup::now(), Arc::new(setup::NoRepository)).calling(&self.kind.variable);
         let state = line.ledger.state(pruned).await.map_err(storage)?.unwrap_or_default();
         Ok(configs.iter().any(|config| {
+            let scene = self.scene(config);
             let ask = Look {
                 resource: pruned,
                 project: project.as_ref(),

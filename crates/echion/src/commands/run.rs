@@ -7,7 +7,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use echion_delivery::{Dispatcher, Event, SqlLedger};
-use echion_engine::variables::Scene;
 use echion_engine::{Action, Config, Look, Namespaces, Plan, look};
 use echion_model::{Ledger as _, LedgerError, Outcome as Sent, Resource, ResourceId};
 use echion_sources::{Folder, watch};
@@ -415,7 +414,7 @@ impl Watcher {
 
     fn plan(&self, resource: &Resource, state: Option<&echion_model::State>) -> Plan {
         let config = self.config();
-        let scene = Scene::at_millis(setup::now(), Arc::new(setup::NoRepository));
+        let scene = setup::scene();
         let name = resource.object.at(&["spec", "project"]).and_then(|v| v.as_str().map(str::to_owned));
         let project = name.and_then(|name| {
             let mut projects = self.folder.resources("AppProject").filter(|p| p.id.name == name);
