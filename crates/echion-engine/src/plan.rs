@@ -119,17 +119,22 @@ pub fn look(config: &Config, look: Look<'_>) -> Plan {
         return plan;
     }
     plan.change.set = imported;
-    let mut planner = Planner { config, look, state, plan, templates: BTreeMap::new() };
+    let (telling, forgiving) = look.scene.forgiving();
+    let mut planner = Planner { config, look, telling, state, plan, templates: BTreeMap::new() };
     let variables = look.scene.trigger_variables(config, look.resource, look.project);
     for (trigger, destinations) in &by_trigger {
         planner.trigger(trigger, destinations, &variables);
     }
+    let reasons = forgiving.take_reasons().into_iter();
+    planner.plan.notes.extend(reasons.map(|reason| format!("{reason}; templates go without")));
     planner.plan
 }
 
 struct Planner<'a> {
     config: &'a Config,
     look: Look<'a>,
+    /// The scene for templates.
+    telling: Scene,
     state: State,
     plan: Plan,
     /// Variables of templates by service: the same for all its recipients but for one entry.
@@ -226,7 +231,7 @@ impl Planner<'_> {
         let Some(entry) = self.config.services.get(&destination.service) else {
             return Err(format!("no service `{}` is configured", destination.service));
         };
-        let scene = self.look.scene;
+        let scene = &self.telling;
         let base = self.templates.entry(destination.service.clone()).or_insert_with(|| {
             scene.template_variables(self.config, self.look.resource, self.look.project, &destination.service)
         });

@@ -2,5 +2,6 @@
 
 mod folder;
 pub mod kubernetes;
+pub mod reposerver;
 
 pub use folder::{Folder, Observed, Problem, watch};

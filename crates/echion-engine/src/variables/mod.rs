@@ -6,6 +6,7 @@ mod scene;
 mod strings;
 mod time;
 
+pub(crate) use repo::Forgiving;
 pub use repo::{AppDetail, CommitMetadata, FileParameter, Helm, Parameter, Repository, repo};
 pub use scene::Scene;
 pub use strings::strings;

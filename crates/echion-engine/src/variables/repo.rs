@@ -1,6 +1,6 @@
 //! `repo`: what a message can say about the repository of an Application.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use echion_value::time::Time;
 use echion_value::{CallError, Func, List, Map, Method, Object, ObjectType, Signature, Str, Type, Value};
@@ -23,8 +23,46 @@ pub trait Repository: Send + Sync {
     fn app_details(&self, app: &Value) -> Result<AppDetail, String>;
 }
 
+/// Answers with nothing where a repository has no answer, so that a message goes out without what it would have said about a commit; and
+/// keeps the reasons.
+pub(crate) struct Forgiving {
+    repository: Arc<dyn Repository>,
+    reasons: Mutex<Vec<String>>,
+}
+
+impl Forgiving {
+    pub(crate) fn new(repository: Arc<dyn Repository>) -> Self {
+        Self { repository, reasons: Mutex::default() }
+    }
+
+    /// Why there was no answer, each reason once.
+    pub(crate) fn take_reasons(&self) -> Vec<String> {
+        std::mem::take(&mut self.reasons.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn or_nothing<T: Default>(&self, answer: Result<T, String>) -> Result<T, String> {
+        answer.or_else(|reason| {
+            let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+            Ok(T::default())
+        })
+    }
+}
+
+impl Repository for Forgiving {
+    fn commit_metadata(&self, app: &Value, sha: &str) -> Result<CommitMetadata, String> {
+        self.or_nothing(self.repository.commit_metadata(app, sha))
+    }
+
+    fn app_details(&self, app: &Value) -> Result<AppDetail, String> {
+        self.or_nothing(self.repository.app_details(app))
+    }
+}
+
 /// A commit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct CommitMetadata {
     /// The whole message.
     pub message: String,

@@ -7,7 +7,7 @@ use echion_model::{RenderContext, Resource, World};
 use echion_value::time::Time;
 use echion_value::{Map, Str, Type, Value};
 
-use super::{Repository, repo, strings, time};
+use super::{Forgiving, Repository, repo, strings, time};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::trigger::{Condition, Evaluation};
@@ -51,6 +51,18 @@ impl Scene {
     #[must_use]
     pub fn with_world(self, world: Arc<dyn World>) -> Self {
         Self { world: Some(world), ..self }
+    }
+
+    /// The same with another repository to ask.
+    #[must_use]
+    pub fn with_repository(self, repository: Arc<dyn Repository>) -> Self {
+        Self { repository, ..self }
+    }
+
+    /// The same for templates: where the repository has no answer they go without, and the reasons are kept.
+    pub(crate) fn forgiving(&self) -> (Self, Arc<Forgiving>) {
+        let forgiving = Arc::new(Forgiving::new(Arc::clone(&self.repository)));
+        (self.clone().with_repository(Arc::clone(&forgiving) as Arc<dyn Repository>), forgiving)
     }
 
     /// The same for what users configure for themselves: no host name is looked up on their behalf.

@@ -268,3 +268,25 @@ fn a_body_that_is_no_json_is_reported_with_the_value_that_broke_it() {
     );
     assert!(notes(robot, "{{.app.metadata.name}} is deployed").contains("this must be JSON"));
 }
+
+#[test]
+fn a_template_goes_without_what_the_repository_does_not_answer() {
+    let config = config(&[
+        ("service.webhook.hook", "url: http://127.0.0.1:1/\n"),
+        (
+            "template.t",
+            "message: |-\n  by [{{(call .repo.GetCommitMetadata .app.status.sync.revision).Author}}] \
+             [{{(call .repo.GetAppDetails).Type}}] {{len (call .repo.GetCommitMetadata \"x\").Tags}}\n",
+        ),
+        ("trigger.t", "- when: 'true'\n  send: [t]\n"),
+        ("trigger.asks", "- when: repo.GetCommitMetadata('x').Author == 'me'\n  send: [t]\n"),
+        ("subscriptions", "- recipients: [hook]\n  triggers: [t, asks]\n"),
+    ]);
+    let plan = Memory::default().look(&config, &with_status("{sync: {revision: abc}}"));
+    assert_eq!(plan.intents.len(), 1, "{plan:?}");
+    assert_eq!(plan.intents[0].notification.message, "by [] [] 0");
+    assert_eq!(plan.notes, ["no repository; templates go without"]);
+    // A condition decides, so it must not go without.
+    let asking = plan.steps.iter().find(|step| step.trigger == "asks").unwrap();
+    assert!(matches!(&asking.action, Action::Unknown(reason) if reason.contains("no repository")), "{asking:?}");
+}

@@ -35,13 +35,13 @@ pub(crate) struct Controller {
     pub(crate) argocd_repo_server_strict_tls: Option<bool>,
     /// File with the certificate authority of the repo-server [env: ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_CA_CERT_PATH].
     #[arg(long, value_name = "FILE")]
-    pub(crate) repo_server_ca_cert_path: Option<PathBuf>,
+    pub(crate) repo_server_ca_cert_path: Option<String>,
     /// Client certificate for the repo-server [env: ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_CLIENT_CERT_PATH].
     #[arg(long, value_name = "FILE")]
-    pub(crate) repo_server_client_cert_path: Option<PathBuf>,
+    pub(crate) repo_server_client_cert_path: Option<String>,
     /// Key of that certificate [env: ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_CLIENT_CERT_KEY_PATH].
     #[arg(long, value_name = "FILE")]
-    pub(crate) repo_server_client_cert_key_path: Option<PathBuf>,
+    pub(crate) repo_server_client_cert_key_path: Option<String>,
     /// Name of the ConfigMap.
     #[arg(long, value_name = "NAME", default_value = "argocd-notifications-cm")]
     pub(crate) config_map_name: String,

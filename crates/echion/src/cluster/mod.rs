@@ -1,10 +1,12 @@
 //! The controller: the line over a cluster, for as long as this replica leads.
 
+mod answers;
 mod configs;
 mod mirror;
 mod observer;
 mod options;
 mod report;
+mod repository;
 mod term;
 
 use std::process::ExitCode;
@@ -14,6 +16,7 @@ use std::time::Duration;
 use echion_console::{Health, Metrics, serve};
 use echion_delivery::SqlLedger;
 use echion_sources::kubernetes::{Client, Lease, Term as Elected};
+use echion_sources::reposerver::RepoServer;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -31,6 +34,7 @@ struct Shared {
     client: Client,
     /// The controller's own namespace.
     home: String,
+    repo_server: Arc<RepoServer>,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
 }
@@ -47,7 +51,11 @@ pub(crate) async fn run(options: Options) -> Outcome {
     })?;
     // Opened once: a file survives the loss of the Lease, a memory does not.
     let durable = if options.ledger == "memory" { None } else { Some(setup::own_ledger(&options.ledger).await?) };
-    let shared = Arc::new(Shared { options, client, home, metrics: Arc::default(), health: Arc::default() });
+    let repo_server = RepoServer::new(&options.repo_server, client.clone(), &home)
+        .map_err(|error| Failure::new(format!("`--argocd-repo-server`: {error}")))?;
+    let repo_server = Arc::new(repo_server);
+    let shared =
+        Arc::new(Shared { options, client, home, repo_server, metrics: Arc::default(), health: Arc::default() });
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "serving metrics at address");
     }

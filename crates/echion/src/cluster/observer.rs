@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use echion_delivery::SqlLedger;
-use echion_engine::variables::Scene;
+use echion_engine::variables::{Repository, Scene};
 use echion_engine::{Action, Config, Interest, Look, NOTIFIED, Namespaces, look};
 use echion_model::{Ledger as _, Resource, ResourceId};
 use echion_sources::kubernetes::{Object, Observation, ResourceKind, get};
@@ -16,6 +16,7 @@ use super::Shared;
 use super::configs::Configs;
 use super::mirror::Dirty;
 use super::report::{Kinds, Report};
+use super::repository::{Asking, Repositories};
 use crate::commands::storage;
 use crate::{Failure, setup};
 
@@ -31,6 +32,7 @@ pub(super) struct Line {
     pub(super) configs: Arc<RwLock<Configs>>,
     pub(super) namespaces: Namespaces,
     pub(super) projects: Projects,
+    pub(super) repositories: Arc<Repositories>,
     pub(super) report: Report,
     pub(super) kinds: Kinds,
     /// Whom to tell that an annotation must be written; nobody when none may be.
@@ -241,8 +243,9 @@ impl Observer {
     }
 
     /// What a look under this configuration may ask.
-    fn scene(&self, config: &Config) -> Scene {
-        let scene = setup::scene().calling(&self.kind.variable);
+    fn scene(&self, config: &Config, asking: &Arc<Asking>) -> Scene {
+        let repository = Arc::clone(asking) as Arc<dyn Repository>;
+        let scene = setup::scene().with_repository(repository).calling(&self.kind.variable);
         if config.owner.is_empty() { scene } else { scene.for_self_service() }
     }
 
@@ -252,7 +255,8 @@ impl Observer {
         let project = if self.kind.is_application() { line.projects.of(resource) } else { None };
         let mut failed = false;
         for config in configs {
-            let scene = self.scene(&config);
+            let asking = line.repositories.asking();
+            let scene = self.scene(&config, &asking);
             let state = line.ledger.state(resource).await.map_err(storage)?;
             // The first time this process sees it: has another one, such as the peer, written the annotation since?
             let mut foreign = false;
@@ -269,6 +273,13 @@ impl Observer {
                 scene: &scene,
             };
             let plan = look(&config, ask);
+            if asking.is_pending(&resource.id) {
+                // Nothing is decided before the repo-server has answered; then the resource is looked at again.
+                failed = true;
+                continue;
+            }
+            let unknown = plan.steps.iter().any(|step| matches!(step.action, Action::Unknown(_)));
+            failed |= unknown && asking.was_refused();
             line.report.looked(&plan);
             failed |= plan.steps.iter().any(|step| matches!(step.action, Action::Failed(_)));
             if !plan.change.is_empty() {
@@ -297,17 +308,28 @@ impl Observer {
             }
         }
         for id in due {
-            match get(&shared.client, &self.kind, &id.namespace, &id.name).await {
-                Ok(Some(object)) => {
-                    if let Some(known) = self.known.get_mut(&id) {
-                        known.fingerprint = 0;
-                    }
-                    self.seen(line, shared, object).await?;
+            self.look_at(line, shared, &id).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether it is one of these.
+    pub(super) fn knows(&self, id: &ResourceId) -> bool {
+        self.known.contains_key(id)
+    }
+
+    /// Looks at one resource as it is now, whether it has changed or not.
+    pub(super) async fn look_at(&mut self, line: &Line, shared: &Shared, id: &ResourceId) -> Result<(), Failure> {
+        match get(&shared.client, &self.kind, &id.namespace, &id.name).await {
+            Ok(Some(object)) => {
+                if let Some(known) = self.known.get_mut(id) {
+                    known.fingerprint = 0;
                 }
-                // The watch will tell.
-                Ok(None) => {}
-                Err(error) => line.report.trouble(&self.kind.plural, &error.to_string()),
+                self.seen(line, shared, object).await?;
             }
+            // The watch will tell.
+            Ok(None) => {}
+            Err(error) => line.report.trouble(&self.kind.plural, &error.to_string()),
         }
         Ok(())
     }
@@ -318,7 +340,8 @@ impl Observer {
         let project = if self.kind.is_application() { line.projects.of(pruned) } else { None };
         let state = line.ledger.state(pruned).await.map_err(storage)?.unwrap_or_default();
         Ok(configs.iter().any(|config| {
-            let scene = self.scene(config);
+            let asking = line.repositories.asking();
+            let scene = self.scene(config, &asking);
             let ask = Look {
                 resource: pruned,
                 project: project.as_ref(),
@@ -328,7 +351,8 @@ impl Observer {
                 scene: &scene,
             };
             let quiet = |action: &Action| matches!(action, Action::Nothing | Action::AlreadySent | Action::Unknown(_));
-            !look(config, ask).steps.iter().all(|step| quiet(&step.action))
+            let quiet = look(config, ask).steps.iter().all(|step| quiet(&step.action));
+            asking.is_pending(&pruned.id) || !quiet
         }))
     }
 

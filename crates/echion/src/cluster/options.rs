@@ -1,9 +1,11 @@
 //! Flags, and the environment variables that stand in for those that are not given (contract 2.9).
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use echion_engine::Namespaces;
 use echion_sources::kubernetes::{Access, ResourceKind};
+use echion_sources::reposerver::{Address, Identity, Trust};
 use tracing::Level;
 
 use crate::args::{Annotations, Cluster, Controller, Election};
@@ -25,6 +27,7 @@ pub(crate) struct Options {
     pub(super) write_annotations: bool,
     pub(super) ledger: String,
     pub(super) election: Election,
+    pub(super) repo_server: Address,
 }
 
 impl Options {
@@ -69,6 +72,29 @@ impl Options {
                 kinds.push(kind);
             }
         }
+        let repo_server = RepoServerFlags {
+            server: args.argocd_repo_server,
+            plaintext: switch(
+                args.argocd_repo_server_plaintext,
+                "ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_PLAINTEXT",
+            ),
+            strict: args.argocd_repo_server_strict_tls.unwrap_or(false),
+            authority: or_variable(
+                args.repo_server_ca_cert_path,
+                "ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_CA_CERT_PATH",
+                "",
+            ),
+            certificate: or_variable(
+                args.repo_server_client_cert_path,
+                "ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_CLIENT_CERT_PATH",
+                "/app/config/reposerver/mtls/client.crt",
+            ),
+            key: or_variable(
+                args.repo_server_client_cert_key_path,
+                "ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_CLIENT_CERT_KEY_PATH",
+                "/app/config/reposerver/mtls/client.key",
+            ),
+        };
         let annotations = choice(args.annotations, "ECHION_ANNOTATIONS")?.unwrap_or(Annotations::Write);
         Ok(Self {
             access: access(args.cluster),
@@ -86,8 +112,45 @@ impl Options {
             kinds,
             write_annotations: annotations == Annotations::Write,
             ledger: or_variable(args.ledger, "ECHION_LEDGER", "memory"),
+            repo_server: repo_server.resolve()?,
             election: choice(args.leader_election, "ECHION_LEADER_ELECTION")?.unwrap_or(Election::Auto),
         })
+    }
+}
+
+/// What is said about the repo-server, flags and environment together.
+struct RepoServerFlags {
+    server: String,
+    plaintext: bool,
+    strict: bool,
+    authority: String,
+    certificate: String,
+    key: String,
+}
+
+impl RepoServerFlags {
+    fn resolve(self) -> Result<Address, Failure> {
+        let trust = if self.plaintext {
+            Trust::Plaintext
+        } else if !self.authority.is_empty() {
+            Trust::Signed(vec![self.authority.into()])
+        } else if self.strict {
+            let folder = or_variable(None, "ARGOCD_APP_CONF_PATH", "/app/config");
+            let folder = PathBuf::from(folder).join("reposerver/tls");
+            Trust::Signed(vec![folder.join("tls.crt"), folder.join("ca.crt")])
+        } else {
+            Trust::Anyone
+        };
+        if self.certificate.is_empty() != self.key.is_empty() {
+            let message = "the repo-server's client certificate needs both a certificate and a key";
+            let hint = "give `--repo-server-client-cert-path` and `--repo-server-client-cert-key-path` together";
+            return Err(Failure::new(message).hint(hint));
+        }
+        let identity = Identity { certificate: self.certificate.into(), key: self.key.into() };
+        let identity = Some(identity).filter(|identity| !identity.certificate.as_os_str().is_empty());
+        let megabytes = setup::variable("ARGOCD_GRPC_MAX_SIZE_MB").and_then(|said| said.parse::<usize>().ok());
+        let largest = megabytes.filter(|size| (1..=2048).contains(size)).unwrap_or(100) << 20;
+        Ok(Address { server: self.server, trust, identity, largest })
     }
 }
 
@@ -136,5 +199,36 @@ fn access(cluster: Cluster) -> Access {
         proxy_url: cluster.proxy_url,
         request_timeout: Some(cluster.request_timeout).filter(|ms| *ms > 0).map(Duration::from_millis),
         disable_compression: cluster.disable_compression.unwrap_or(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_repo_server_is_trusted_as_its_flags_say() {
+        let resolve = |plaintext, strict, authority: &str, certificate: &str, key: &str| {
+            let flags = RepoServerFlags {
+                server: "repo:8081".to_owned(),
+                plaintext,
+                strict,
+                authority: authority.to_owned(),
+                certificate: certificate.to_owned(),
+                key: key.to_owned(),
+            };
+            flags.resolve()
+        };
+        let trust = |plaintext, strict, authority| {
+            resolve(plaintext, strict, authority, "c", "k").unwrap_or_else(|f| panic!("{f:?}")).trust
+        };
+        assert_eq!(trust(false, false, ""), Trust::Anyone);
+        assert_eq!(trust(true, true, "ca"), Trust::Plaintext);
+        assert_eq!(trust(false, false, "ca"), Trust::Signed(vec!["ca".into()]));
+        let own = ["/app/config/reposerver/tls/tls.crt", "/app/config/reposerver/tls/ca.crt"];
+        assert_eq!(trust(false, true, ""), Trust::Signed(own.map(Into::into).to_vec()));
+        assert!(resolve(false, false, "", "", "").is_ok_and(|address| address.identity.is_none()));
+        assert!(resolve(false, false, "", "c", "k").is_ok_and(|address| address.identity.is_some()));
+        assert!(resolve(false, false, "", "c", "").is_err() && resolve(false, false, "", "", "k").is_err());
     }
 }

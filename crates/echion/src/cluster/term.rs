@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use echion_delivery::{Dispatcher, Event, SqlLedger};
 use echion_engine::Namespaces;
-use echion_model::{Ledger as _, Outcome};
+use echion_model::{Ledger as _, Outcome, ResourceId};
 use echion_sources::kubernetes::{ConfigurationChange, Observation, ResourceKind, Scope, watch, watch_configuration};
 use futures::StreamExt as _;
 use tokio::sync::{Notify, mpsc, watch as flag};
@@ -17,6 +17,7 @@ use super::configs::Configs;
 use super::mirror::{Dirty, Mirror};
 use super::observer::{Line, Observer, Projects};
 use super::report::{Kinds, Report};
+use super::repository::Repositories;
 use crate::commands::storage;
 use crate::{Failure, setup};
 
@@ -80,7 +81,9 @@ pub(super) async fn serve(
 
     let patterns = shared.options.namespaces.iter().map(String::as_str);
     let namespaces = Namespaces::new(&shared.home, patterns).map_err(Failure::new)?;
+    let (wake, woken) = mpsc::unbounded_channel();
     let line = Line {
+        repositories: Repositories::new(Arc::clone(&shared.repo_server), Arc::clone(&shared.metrics), wake),
         ledger: Arc::clone(&ledger),
         configs,
         namespaces,
@@ -92,7 +95,7 @@ pub(super) async fn serve(
     };
     let mut stopping = stopping;
     {
-        let mut main = Main::new(Arc::clone(&shared), line, &mut tasks);
+        let mut main = Main::new(Arc::clone(&shared), line, woken, &mut tasks);
         tokio::select! {
             result = main.run(&mut tasks) => result?,
             Some(done) = dispatching.join_next() => {
@@ -147,6 +150,8 @@ struct Main {
     shared: Arc<Shared>,
     line: Line,
     signals: mpsc::Receiver<Signal>,
+    /// Resources whose questions about repositories are answered.
+    woken: mpsc::UnboundedReceiver<ResourceId>,
     sender: mpsc::Sender<Signal>,
     observers: Vec<Observer>,
     watches: Vec<AbortHandle>,
@@ -157,7 +162,12 @@ struct Main {
 }
 
 impl Main {
-    fn new(shared: Arc<Shared>, line: Line, tasks: &mut JoinSet<()>) -> Self {
+    fn new(
+        shared: Arc<Shared>,
+        line: Line,
+        woken: mpsc::UnboundedReceiver<ResourceId>,
+        tasks: &mut JoinSet<()>,
+    ) -> Self {
         let (sender, signals) = mpsc::channel(64);
         let options = &shared.options;
         let scope = if options.self_service { Scope::Cluster } else { Scope::Namespace(shared.home.clone()) };
@@ -171,6 +181,7 @@ impl Main {
             shared,
             line,
             signals,
+            woken,
             sender,
             observers,
             watches: Vec::new(),
@@ -196,6 +207,7 @@ impl Main {
                 () = reached(compile_at) => self.compile(tasks).await?,
                 () = reached(list_at) => self.list(tasks),
                 Some(signal) = self.signals.recv() => self.hear(signal, tasks).await?,
+                Some(id) = self.woken.recv() => self.look_at(&id).await?,
                 _ = again.tick() => self.look_again().await?,
                 _ = tick.tick() => self.see_to_small_things().await?,
                 // Finished pumps would pile up.
@@ -311,6 +323,14 @@ impl Main {
     async fn look_again(&mut self) -> Result<(), Failure> {
         for observer in &mut self.observers {
             observer.look_again(&self.line, &self.shared, true).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at one resource again.
+    async fn look_at(&mut self, id: &ResourceId) -> Result<(), Failure> {
+        for observer in self.observers.iter_mut().filter(|observer| observer.knows(id)) {
+            observer.look_at(&self.line, &self.shared, id).await?;
         }
         Ok(())
     }
