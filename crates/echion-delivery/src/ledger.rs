@@ -23,7 +23,7 @@ const KEEP_ATTEMPTS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// A ledger in an SQLite file.
 #[derive(Debug)]
 pub struct SqlLedger {
-    pool: SqlitePool,
+    pub(crate) pool: SqlitePool,
 }
 
 impl SqlLedger {
@@ -57,19 +57,23 @@ impl SqlLedger {
             .connect_with(options)
             .await
             .map_err(failed(what.clone()))?;
-        let migration = Migration::new(
-            1,
-            Cow::Borrowed("ledger"),
-            MigrationType::Simple,
-            include_str!("../migrations/0001_ledger.sql").into_sql_str(),
-            false,
-        );
-        Migrator::with_migrations(vec![migration]).run(&pool).await.map_err(failed(what))?;
+        let migration = |version, name, sql: &'static str| {
+            Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, sql.into_sql_str(), false)
+        };
+        Migrator::with_migrations(vec![
+            migration(1, "ledger", include_str!("../migrations/0001_ledger.sql")),
+            migration(2, "memory", include_str!("../migrations/0002_memory.sql")),
+        ])
+        .run(&pool)
+        .await
+        .map_err(failed(what))?;
         Ok(Self { pool })
     }
 }
 
-fn failed<E: std::error::Error + Send + Sync + 'static>(what: impl Into<String>) -> impl FnOnce(E) -> LedgerError {
+pub(crate) fn failed<E: std::error::Error + Send + Sync + 'static>(
+    what: impl Into<String>,
+) -> impl FnOnce(E) -> LedgerError {
     let what = what.into();
     move |cause| LedgerError { what, cause: Box::new(cause) }
 }

@@ -56,7 +56,12 @@ impl Template {
                 }
             } else if let Some(kind) = kind {
                 match (kind.compile)(value, &compiler) {
-                    Ok(section) => template.sections.push((kind, section)),
+                    Ok(section) => {
+                        warnings.extend(section.unknown_fields().into_iter().map(|(field, at)| {
+                            Finding::error(format!("{key}.{field}"), at, "unknown field; it means nothing").warning()
+                        }));
+                        template.sections.push((kind, section));
+                    }
                     Err(mistakes) => errors.extend(mistakes.into_iter().map(|mistake| {
                         let finding = Finding::error(format!("{key}.{}", mistake.path), mistake.at, mistake.message);
                         if mistake.source.is_empty() { finding } else { finding.in_text(&mistake.source) }

@@ -5,15 +5,23 @@
 mod answer;
 mod console;
 mod dingtalk;
-pub mod http;
+mod grafana;
+mod http;
+mod mattermost;
+mod options;
+mod redact;
 mod robots;
+mod section;
 mod tree;
+mod vendor;
+mod webex;
 mod webhook;
 
 use echion_model::ServiceKind;
 
 /// Every service type, sorted by name. Dispatch by configuration key, suggestions and tables come from here.
-pub static ALL: &[&ServiceKind] = &[&console::KIND, &dingtalk::KIND, &webhook::KIND];
+pub static ALL: &[&ServiceKind] =
+    &[&console::KIND, &dingtalk::KIND, &grafana::KIND, &mattermost::KIND, &webex::KIND, &webhook::KIND];
 
 /// The types that `service.<type>` accepts: all but `console`, which is a destination of the command line only (contract 5.22).
 #[must_use]
@@ -23,20 +31,8 @@ pub fn configurable() -> Vec<&'static ServiceKind> {
 
 pub use console::KIND as CONSOLE;
 
-#[cfg(test)]
-mod tests {
-    use echion_model::{Environment, yaml};
-
-    use super::*;
-
-    #[test]
-    fn the_list_is_sorted_and_every_example_opens_without_unknown_options() {
-        assert!(ALL.is_sorted_by(|a, b| a.name < b.name));
-        for kind in ALL {
-            let options = yaml::parse(kind.example).unwrap();
-            let service = (kind.open)("x", &options, &Environment::default())
-                .unwrap_or_else(|e| panic!("{}: {}", kind.name, e.message));
-            assert!(service.unknown_options().is_empty(), "{}", kind.name);
-        }
-    }
+/// The options that every HTTP service has beside its own.
+#[must_use]
+pub fn shared_options() -> &'static [echion_model::OptionHelp] {
+    http::Transport::TABLE
 }

@@ -36,6 +36,8 @@ pub(crate) fn environment() -> Environment {
     Environment {
         user_agent: concat!("echion/", env!("CARGO_PKG_VERSION")).to_owned(),
         certificates: Some(certificates),
+        conditions: Some(Arc::new(echion_engine::Conditions)),
+        tenant: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use echion_engine::variables::Scene;
-use echion_model::{DeliveryId, Message, Notification, RenderContext, yaml};
+use echion_model::{DeliveryId, Message, NoMemory, Notification, RenderContext, yaml};
 use serde_json::{Map, Value};
 
 use crate::args::{GetFormat, Template};
@@ -73,7 +73,8 @@ async fn notify(
         let mut notification = Notification::default();
         template.render_into(&mut notification, entry.kind, service, &context).map_err(|e| failed(e.to_string()))?;
         let id = DeliveryId(format!("notify-{}", setup::now()));
-        let message = Message { notification: &notification, recipient: address, id: &id, now: setup::now() };
+        let message =
+            Message { notification: &notification, recipient: address, id: &id, now: setup::now(), memory: &NoMemory };
         match entry.service.send(message).await {
             Ok(receipt) => {
                 print::note(&format!("{} {recipient}: {}", print::paint(print::GOOD, "sent"), receipt.answer))
