@@ -139,6 +139,10 @@ impl TextCompiler for Compiler<'_> {
             Err(error) => Err((error.message().to_owned(), (error.line() as u32, error.column().max(1) as u32))),
         }
     }
+
+    fn template(&self) -> &str {
+        self.name
+    }
 }
 
 #[derive(Debug)]

@@ -54,6 +54,8 @@ pub enum FieldShape {
     Text,
     /// A template with a text that is used when the field is absent.
     TextOr(&'static str),
+    /// A template with a text that is used when the field is absent, as far as it can be rendered.
+    TextOrAttempt(&'static str),
     /// A text that is no template.
     Plain,
     /// True or false.
@@ -97,7 +99,7 @@ impl FieldShape {
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
-            FieldShape::Text | FieldShape::TextOr(_) => "template",
+            FieldShape::Text | FieldShape::TextOr(_) | FieldShape::TextOrAttempt(_) => "template",
             FieldShape::Plain => "text",
             FieldShape::Flag => "true or false",
             FieldShape::Json => "JSON",

@@ -65,6 +65,8 @@ pub struct Environment {
     pub user_agent: String,
     /// Folder with one PEM file per host name (contract 5.0).
     pub certificates: Option<std::path::PathBuf>,
+    /// Variables of the process that tell of its identity in a cloud: `AWS_…`, `GOOGLE_…`.
+    pub variables: std::collections::BTreeMap<String, crate::Secret>,
     /// Compiles the conditions that options may hold; without it such an option is refused.
     pub conditions: Option<Arc<dyn ConditionCompiler>>,
     /// Set when the options were written by a tenant (self-service); what they may not do is refused.
@@ -229,6 +231,9 @@ pub trait TextCompiler {
     /// # Errors
     /// Message, line and column.
     fn compile(&self, text: &str) -> Result<Box<dyn Text>, (String, (u32, u32))>;
+
+    /// The name of the template that the texts belong to.
+    fn template(&self) -> &str;
 }
 
 /// A compiled template text.

@@ -2,6 +2,7 @@
 //!
 //! To add a service: write its file, add one line to [`ALL`].
 
+mod alertmanager;
 mod answer;
 mod console;
 mod dingtalk;
@@ -12,6 +13,7 @@ mod options;
 mod redact;
 mod robots;
 mod section;
+mod slack;
 mod tree;
 mod vendor;
 mod webex;
@@ -20,8 +22,16 @@ mod webhook;
 use echion_model::ServiceKind;
 
 /// Every service type, sorted by name. Dispatch by configuration key, suggestions and tables come from here.
-pub static ALL: &[&ServiceKind] =
-    &[&console::KIND, &dingtalk::KIND, &grafana::KIND, &mattermost::KIND, &webex::KIND, &webhook::KIND];
+pub static ALL: &[&ServiceKind] = &[
+    &alertmanager::KIND,
+    &console::KIND,
+    &dingtalk::KIND,
+    &grafana::KIND,
+    &mattermost::KIND,
+    &slack::KIND,
+    &webex::KIND,
+    &webhook::KIND,
+];
 
 /// The types that `service.<type>` accepts: all but `console`, which is a destination of the command line only (contract 5.22).
 #[must_use]

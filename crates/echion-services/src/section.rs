@@ -8,6 +8,20 @@ use serde_json::{Map, Value};
 
 use crate::tree::Tree;
 
+/// The kind of a section that is declared as a list of fields.
+macro_rules! section {
+    ($key:literal, $fields:ident, $merge:expr) => {
+        Some(echion_model::SectionKind {
+            key: $key,
+            fields: $fields,
+            compile: |node, compiler| $crate::section::compile($key, $fields, node, compiler),
+            merge: $merge,
+        })
+    };
+}
+
+pub(crate) use section;
+
 /// A field of a section.
 pub(crate) const fn field(name: &'static str, shape: FieldShape, about: &'static str) -> Field {
     Field { name, shape, about }
@@ -37,6 +51,8 @@ type Parts = Vec<(&'static str, Part)>;
 #[derive(Debug)]
 enum Part {
     Text(Box<dyn Text>),
+    /// Absent when it cannot be rendered.
+    Attempt(Box<dyn Text>),
     Tree(Tree),
     /// Values by key; an empty one gives its source.
     MapOrSource(Vec<Entry>),
@@ -83,11 +99,12 @@ impl Compiling<'_> {
             }
         }
         for field in fields {
-            if let FieldShape::TextOr(default) = field.shape
-                && !parts.iter().any(|(name, _)| *name == field.name)
+            let (FieldShape::TextOr(default) | FieldShape::TextOrAttempt(default)) = field.shape else { continue };
+            if !parts.iter().any(|(name, _)| *name == field.name)
                 && let Ok(text) = self.compiler.compile(default)
             {
-                parts.push((field.name, Part::Text(text)));
+                let attempt = matches!(field.shape, FieldShape::TextOrAttempt(_));
+                parts.push((field.name, if attempt { Part::Attempt(text) } else { Part::Text(text) }));
             }
         }
         parts
@@ -95,7 +112,9 @@ impl Compiling<'_> {
 
     fn part(&mut self, shape: FieldShape, node: &Node, path: &str) -> Option<Part> {
         let part = match shape {
-            FieldShape::Text | FieldShape::TextOr(_) => Part::Text(self.text(node, path)?),
+            FieldShape::Text | FieldShape::TextOr(_) | FieldShape::TextOrAttempt(_) => {
+                Part::Text(self.text(node, path)?)
+            }
             FieldShape::Json if matches!(node.kind, Kind::List(_) | Kind::Map(_)) => self.tree(node, path),
             FieldShape::Json => Part::Text(self.text(node, path)?),
             FieldShape::Plain => Part::Tree(Tree::Fixed(self.plain(node, path)?.into())),
@@ -192,6 +211,10 @@ fn render(parts: &Parts, context: &RenderContext<'_>) -> Result<Value, RenderErr
     for (name, part) in parts {
         let value = match part {
             Part::Text(text) => text.render(context).map(|text| Value::String(text.to_text().into_owned())),
+            Part::Attempt(text) => match text.render(context) {
+                Ok(text) => Ok(Value::String(text.to_text().into_owned())),
+                Err(_) => continue,
+            },
             Part::Tree(tree) => tree.render(context),
             Part::Fields(parts) => render(parts, context),
             Part::List(items) => items
@@ -266,6 +289,21 @@ impl Rendered {
     /// A flag; `None` when it is absent.
     pub(crate) fn flag(&self, name: &str) -> Option<bool> {
         self.0.get(name).and_then(Value::as_bool)
+    }
+
+    /// Whether it has no field.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Sets a text.
+    pub(crate) fn put(&mut self, name: &str, text: &str) {
+        self.0.insert(name.to_owned(), text.into());
+    }
+
+    /// The whole as JSON.
+    pub(crate) fn as_value(&self) -> Value {
+        Value::Object(self.0.clone())
     }
 
     /// A list or mapping, as it is.

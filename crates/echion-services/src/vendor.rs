@@ -1,6 +1,7 @@
 //! What every service file has in common: options are read, secrets are noted, outcomes are cleaned.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 use crate::http::{Address, Http, Transport};
 use crate::redact::Redactor;
+use crate::section::Rendered;
 
 /// What a service file provides beside its kind. `open::<V>` makes a [`Service`] of it.
 #[async_trait]
@@ -43,6 +45,28 @@ pub(crate) trait Vendor: fmt::Debug + Send + Sync + Sized + 'static {
 pub(crate) fn channel(name: &str, kind: &ServiceKind) -> Channel {
     let budget = kind.limits.budget;
     Channel { name: name.to_owned(), budget, concurrency: 8, retry: Retry::default() }
+}
+
+/// The section of a service that sends nothing without one.
+pub(crate) fn needed(message: &Message<'_>, key: &str) -> Result<Rendered, SendError> {
+    Rendered::of(message.notification, key).ok_or_else(|| {
+        let fix = format!("give the template a section `{key}`, then re-deliver");
+        SendError::permanent(format!("no template of this condition has a section `{key}`"), fix)
+    })
+}
+
+/// What the options hold for a recipient.
+pub(crate) fn of_recipient<'a, T>(
+    map: &'a BTreeMap<String, T>,
+    option: &str,
+    recipient: &str,
+) -> Result<&'a T, SendError> {
+    map.get(recipient).ok_or_else(|| {
+        let names = map.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let known = if names.is_empty() { "it is empty".to_owned() } else { format!("it has {names}") };
+        let fix = format!("add it to `{option}` of the service, or correct the subscription: {known}");
+        SendError::permanent(format!("recipient `{recipient}` is not in `{option}`"), fix)
+    })
 }
 
 /// The options on their way to an instance.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use echion_delivery::SqlLedger;
 use echion_engine::variables::{AppDetail, CommitMetadata, Repository};
 use echion_engine::{Config, Documents, DocumentsError, Sources};
-use echion_model::{Environment, Resource, yaml};
+use echion_model::{Environment, Resource, Secret, yaml};
 use echion_value::Value;
 
 use crate::{Failure, args};
@@ -33,11 +33,15 @@ pub(crate) fn clock() -> Arc<dyn Fn() -> i64 + Send + Sync> {
 pub(crate) fn environment() -> Environment {
     #[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
     let certificates = std::env::var_os("ARGOCD_TLS_DATA_PATH").map_or("/app/config/tls".into(), Into::into);
+    #[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
+    let clouds = std::env::vars().filter(|(name, _)| name.starts_with("AWS_") || name.starts_with("GOOGLE_"));
+    let variables = clouds.map(|(name, value)| (name, Secret::new(value))).collect();
     Environment {
         user_agent: concat!("echion/", env!("CARGO_PKG_VERSION")).to_owned(),
         certificates: Some(certificates),
         conditions: Some(Arc::new(echion_engine::Conditions)),
         tenant: None,
+        variables,
     }
 }
 

@@ -13,6 +13,7 @@ use echion_model::{
 
 type Result<T> = std::result::Result<T, LedgerError>;
 
+#[derive(Debug)]
 pub(crate) struct Held {
     inner: SqlLedger,
     /// How long it takes to record an outcome.
