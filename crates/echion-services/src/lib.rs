@@ -4,16 +4,30 @@
 
 mod alertmanager;
 mod answer;
+mod awssqs;
 mod console;
 mod dingtalk;
+mod gcppubsub;
+mod github;
+mod googlechat;
 mod grafana;
 mod http;
+mod jwt;
 mod mattermost;
+mod newrelic;
+mod opsgenie;
 mod options;
+mod pagerduty;
+mod pagerdutyv2;
+mod pushover;
 mod redact;
 mod robots;
+mod rocketchat;
 mod section;
 mod slack;
+mod teams;
+mod teams_workflows;
+mod telegram;
 mod tree;
 mod vendor;
 mod webex;
@@ -24,11 +38,24 @@ use echion_model::ServiceKind;
 /// Every service type, sorted by name. Dispatch by configuration key, suggestions and tables come from here.
 pub static ALL: &[&ServiceKind] = &[
     &alertmanager::KIND,
+    &awssqs::KIND,
     &console::KIND,
     &dingtalk::KIND,
+    &gcppubsub::KIND,
+    &github::KIND,
+    &googlechat::KIND,
     &grafana::KIND,
     &mattermost::KIND,
+    &newrelic::KIND,
+    &opsgenie::KIND,
+    &pagerduty::KIND,
+    &pagerdutyv2::KIND,
+    &pushover::KIND,
+    &rocketchat::KIND,
     &slack::KIND,
+    &teams::KIND,
+    &teams_workflows::KIND,
+    &telegram::KIND,
     &webex::KIND,
     &webhook::KIND,
 ];

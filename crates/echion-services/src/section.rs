@@ -383,3 +383,29 @@ pub(crate) fn cut_bytes(text: &str, limit: usize) -> String {
     let end = (0..=room).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     format!("{}{MARK}", &text[..end])
 }
+
+/// Cuts the text at `pointer` so that the body takes at most `limit` bytes as JSON.
+pub(crate) fn fit(body: &mut Value, pointer: &str, limit: usize) {
+    const MARK: &str = "…";
+    let whole = body.to_string().len();
+    let Some(Value::String(text)) = body.pointer_mut(pointer).filter(|_| whole > limit) else { return };
+    // What counts is the length in JSON, where some characters are escaped.
+    let length: usize = text.chars().map(escaped).sum();
+    let Some(room) = (length + limit).checked_sub(whole + MARK.len()) else { return };
+    let mut used = 0;
+    let end = text.char_indices().find_map(|(at, c)| {
+        used += escaped(c);
+        (used > room).then_some(at)
+    });
+    text.truncate(end.unwrap_or(text.len()));
+    text.push_str(MARK);
+}
+
+/// How many bytes a character takes in a JSON text.
+pub(crate) fn escaped(c: char) -> usize {
+    match c {
+        '"' | '\\' | '\u{8}' | '\u{c}' | '\n' | '\r' | '\t' => 2,
+        '\0'..='\u{1f}' => 6,
+        _ => c.len_utf8(),
+    }
+}

@@ -97,6 +97,17 @@ impl Opening<'_> {
         Redactor::new(&self.secrets.borrow())
     }
 
+    /// A variable of the process that tells of its identity in a cloud. That identity is the controller's, not a tenant's.
+    pub(crate) fn variable(&self, name: &str) -> Option<Secret> {
+        let variables = &self.environment.variables;
+        variables.get(name).filter(|value| self.environment.tenant.is_none() && !value.is_empty()).cloned()
+    }
+
+    /// Whether the options are a tenant's.
+    pub(crate) fn tenant(&self) -> bool {
+        self.environment.tenant.is_some()
+    }
+
     /// Reads an address out of an option.
     pub(crate) fn address(&self, key: &str, text: &str) -> Result<Address, OptionsError> {
         Address::parse(text).map_err(|error| self.refuse(key, format!("`{key}` {error}")))
@@ -108,11 +119,11 @@ impl Opening<'_> {
     }
 
     /// Whether the options may name files of this machine; tenants may not.
-    pub(crate) fn file(&self, key: &str) -> Result<(), OptionsError> {
-        match self.environment.tenant {
-            Some(_) => Err(self.refuse(key, format!("`{key}`: files of the controller are not read here"))),
-            None => Ok(()),
+    pub(crate) fn file(&self, key: &str, path: &str) -> Result<(), OptionsError> {
+        if self.tenant() && !path.is_empty() {
+            return Err(self.refuse(key, format!("`{key}`: files of the controller are not read here")));
         }
+        Ok(())
     }
 
     /// Whether certificates may be left unchecked; only an administrator may allow it to a tenant.

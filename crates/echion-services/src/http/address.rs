@@ -53,6 +53,16 @@ impl Address {
         Self(url)
     }
 
+    /// The same address with pairs added to its query, all sorted by name.
+    pub(crate) fn with_sorted_query(&self, pairs: &[(&str, &str)]) -> Self {
+        let mut all: Vec<(String, String)> = self.0.query_pairs().into_owned().collect();
+        all.extend(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut url = self.0.clone();
+        url.query_pairs_mut().clear().extend_pairs(all);
+        Self(url)
+    }
+
     /// Everything in it that could be a token.
     pub(crate) fn secrets(&self) -> Vec<String> {
         let path = self.0.path_segments().into_iter().flatten().map(str::to_owned);
@@ -67,7 +77,8 @@ impl Address {
     }
 
     /// Replaces in `text` everything of this address that could be a token.
-    pub(crate) fn redact(&self, text: &str) -> String {
+    #[cfg(test)]
+    fn redact(&self, text: &str) -> String {
         let text = text.replace(self.0.as_str(), &self.to_string());
         self.secrets().iter().fold(text, |text, secret| text.replace(secret.as_str(), "****"))
     }

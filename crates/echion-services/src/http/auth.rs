@@ -102,22 +102,28 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// A token with its end, kept until shortly before it.
-#[derive(Debug, Default)]
-pub(crate) struct TokenCache(Mutex<Option<(Secret, i64)>>);
+#[derive(Debug)]
+pub(crate) struct TokenCache<T = Secret>(Mutex<Option<(T, i64)>>);
+
+impl<T> Default for TokenCache<T> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
 
 /// A token, and for how long it holds.
-pub(crate) struct Fresh {
-    pub(crate) token: Secret,
+pub(crate) struct Fresh<T = Secret> {
+    pub(crate) token: T,
     pub(crate) lives: Duration,
 }
 
-impl TokenCache {
+impl<T: Clone + Send> TokenCache<T> {
     /// The token; `fetch` is asked when there is none, or when it ends within a minute. Whoever asks meanwhile waits for the same one.
-    pub(crate) async fn get<F: Future<Output = Result<Fresh, SendError>>>(
+    pub(crate) async fn get<F: Future<Output = Result<Fresh<T>, SendError>>>(
         &self,
         now: i64,
         fetch: impl FnOnce() -> F,
-    ) -> Result<Secret, SendError> {
+    ) -> Result<T, SendError> {
         let mut kept = self.0.lock().await;
         if let Some((token, until)) = &*kept
             && *until > now.saturating_add(60_000)
@@ -158,8 +164,11 @@ pub(crate) fn fresh(answer: &super::Answer, who: &str) -> Result<Fresh, SendErro
     let body = answer.json_of(who)?;
     let Some(token) = body.get("access_token").and_then(serde_json::Value::as_str).filter(|token| !token.is_empty())
     else {
-        let fix = "check the client's id and secret and its scopes";
-        return Err(SendError::permanent(format!("{who} gave no token: HTTP {}", answer.status), fix));
+        let Some(error) = body.get("error").and_then(serde_json::Value::as_str) else {
+            return Err(answer.unknown(who));
+        };
+        let reason = format!("{who} gave no token: {}", answer.quote(error));
+        return Err(SendError::permanent(reason, "check the client's id and secret and its scopes"));
     };
     let seconds = body.get("expires_in").and_then(|v| v.as_u64().or_else(|| v.as_str()?.parse().ok())).unwrap_or(300);
     Ok(Fresh { token: Secret::new(token), lives: Duration::from_secs(seconds) })
@@ -192,7 +201,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_is_fetched_once_until_it_ends_or_is_refused() {
-        let (cache, fetched) = (TokenCache::default(), std::cell::Cell::new(0));
+        let (cache, fetched) = (TokenCache::<Secret>::default(), std::cell::Cell::new(0));
         let get = |now| {
             cache.get(now, || async {
                 fetched.set(fetched.get() + 1);

@@ -87,6 +87,13 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// The same once more, for a caller that needs it after it was judged.
+    pub(crate) fn copy(&self) -> Self {
+        let Self { status, retry_after, date, body, redactor } = self;
+        let (body, redactor) = (body.clone(), redactor.clone());
+        Self { status: *status, retry_after: *retry_after, date: *date, body, redactor }
+    }
+
     /// The body as JSON.
     pub(crate) fn json(&self) -> Option<serde_json::Value> {
         serde_json::from_str(&self.body).ok()

@@ -30,6 +30,7 @@ impl Fixture {
         let host = base.trim_start_matches("http://");
         let node = yaml::parse(&text.replace("BASE", base).replace("HOST", host));
         let mut node = node.unwrap_or_else(|e| panic!("{}: {}:{}: {e}", path.display(), e.line, e.column));
+        with_account(&mut node, base);
         with_key(&mut node);
         Self { node, kind }
     }
@@ -44,6 +45,14 @@ impl Fixture {
     pub(crate) fn says(&self, key: &str) -> String {
         self.node.get(key).map(text).unwrap_or_default()
     }
+}
+
+/// Puts a service account of Google, whose authorization server is the recorder, where one is wanted.
+fn with_account(node: &mut Node, base: &str) {
+    let account = json!({
+        "type": "service_account", "client_email": "echion@example.com", "private_key": KEY, "token_uri": format!("{base}/token"),
+    });
+    node.rewrite(&mut |text| (text == "$google-json-private-key").then(|| account.to_string()));
 }
 
 /// Puts the test key where a private key is wanted.
