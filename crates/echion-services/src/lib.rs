@@ -7,6 +7,7 @@ mod answer;
 mod awssqs;
 mod console;
 mod dingtalk;
+mod email;
 mod gcppubsub;
 mod github;
 mod googlechat;
@@ -14,6 +15,7 @@ mod grafana;
 mod http;
 mod jwt;
 mod mattermost;
+mod nats;
 mod newrelic;
 mod opsgenie;
 mod options;
@@ -41,11 +43,13 @@ pub static ALL: &[&ServiceKind] = &[
     &awssqs::KIND,
     &console::KIND,
     &dingtalk::KIND,
+    &email::KIND,
     &gcppubsub::KIND,
     &github::KIND,
     &googlechat::KIND,
     &grafana::KIND,
     &mattermost::KIND,
+    &nats::KIND,
     &newrelic::KIND,
     &opsgenie::KIND,
     &pagerduty::KIND,

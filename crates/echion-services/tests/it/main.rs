@@ -4,6 +4,8 @@
 
 mod clouds;
 mod dingtalk;
+mod email;
+mod nats;
 mod secrets;
 mod suite;
 mod webhook;
