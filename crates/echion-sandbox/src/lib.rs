@@ -13,6 +13,7 @@ mod clock;
 mod connection;
 mod dingtalk;
 mod fault;
+mod mail;
 mod received;
 mod server;
 
@@ -34,6 +35,7 @@ use crate::server::{Kept, Shared};
 
 pub use dingtalk::DingTalkOptions;
 pub use fault::Fault;
+pub use mail::{Mail, MailOptions, MailServer};
 pub use received::Received;
 
 /// How long requests that are on their way may take when the sandbox stops.

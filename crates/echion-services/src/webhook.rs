@@ -4,7 +4,6 @@
 //! address is that of a chat robot, the robot's answer is read: DingTalk, Feishu and WeCom refuse with HTTP 200.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,14 +11,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use echion_model::yaml::{Kind, Node};
 use echion_model::{
-    Channel, Environment, JsonText, Limits, Message, OptionsError, Receipt, RenderContext, RenderError, Retry, Secret,
-    Section, SectionError, SectionKind, SendError, Service, ServiceKind, Text, TextCompiler,
+    Channel, Field, FieldShape, JsonText, Limits, Message, OptionShape, OptionsError, Receipt, RenderContext,
+    RenderError, Retry, Secret, Section, SectionError, SectionKind, SendError, ServiceKind, Text, TextCompiler,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::answer;
-use crate::http::{Address, Client, Request, Timeout, Transport};
+use crate::http::{Address, Answer, Http, Request};
+use crate::options::{Shaped, options};
 use crate::robots::{self, Robot};
+use crate::section::field;
+use crate::vendor::{self, Opening, Vendor};
 
 /// The type.
 pub(crate) static KIND: ServiceKind = ServiceKind {
@@ -29,41 +30,48 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     recipient: "not used",
     limits: Limits { body: None, budget: None },
     example: "url: https://example.com/hook\nheaders:\n- name: Authorization\n  value: Bearer $token\n",
-    open,
-    section: Some(SectionKind { key: "webhook", compile, merge }),
+    options: Options::TABLE,
+    open: vendor::open::<Webhook>,
+    section: Some(SectionKind { key: "webhook", fields: SECTION, compile, merge }),
 };
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Options {
-    /// Where requests go; the template's `path` is appended.
-    url: Secret,
-    /// Headers of every request; of equal names the last one wins.
-    headers: Vec<Header>,
-    /// Sets `Authorization`, over a header of that name.
-    basic_auth: Option<BasicAuth>,
-    /// Wait after the first failure: a duration such as `2s`, or whole nanoseconds.
-    retry_wait_min: Option<Wait>,
-    /// Longest wait between attempts.
-    retry_wait_max: Option<Wait>,
-    /// -1 parks at the first failure; every other number leaves the end of retries to their age.
-    retry_max: i64,
-    /// Signs requests for a chat robot.
-    sign: Option<Sign>,
-    insecure_skip_verify: bool,
-    max_idle_conns: i64,
-    max_idle_conns_per_host: i64,
-    max_conns_per_host: i64,
-    idle_conn_timeout: String,
-    /// How long a request may take: a duration such as `30s`.
-    timeout: Timeout,
+options! {
+    struct Options {
+        /// Where requests go; the template's `path` is appended.
+        "url" url: Secret,
+        /// Sets `Authorization`, over a header of that name: `{username, password}`.
+        "basicAuth" basic_auth: Option<BasicAuth>,
+        /// Wait after the first failure: a duration such as `2s`, or whole nanoseconds.
+        "retryWaitMin" retry_wait_min: Option<Wait> = None, "1s",
+        /// Longest wait between attempts.
+        "retryWaitMax" retry_wait_max: Option<Wait> = None, "5m",
+        /// `-1` parks at the first failure; every other number leaves the end of retries to their age.
+        "retryMax" retry_max: i64,
+        /// Signs requests for a chat robot: `{scheme: dingtalk, secret: $key}`, or `feishu`.
+        "sign" sign: Option<Sign>,
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Header {
-    name: String,
-    value: Secret,
+static FIELDS: &[Field] = &[
+    field("method", FieldShape::Plain, "the method; `GET` when it is absent"),
+    field("path", FieldShape::Text, "appended to the service's address"),
+    field("body", FieldShape::Text, "the body, sent byte for byte"),
+];
+
+/// Entries by the name of the service.
+static SECTION: &[Field] =
+    &[field("<service name>", FieldShape::Fields(FIELDS), "the request of the service of that name")];
+
+impl Shaped for BasicAuth {
+    const SHAPE: OptionShape = OptionShape::Nested;
+}
+
+impl Shaped for Sign {
+    const SHAPE: OptionShape = OptionShape::Nested;
+}
+
+impl Shaped for Wait {
+    const SHAPE: OptionShape = OptionShape::Duration;
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -103,62 +111,12 @@ impl<'de> Deserialize<'de> for Wait {
 struct Webhook {
     name: String,
     url: Address,
-    headers: Vec<(String, Secret)>,
-    /// Of `basicAuth`: a refusal may repeat it.
-    password: Secret,
+    authorization: Option<(String, Secret)>,
     sign: Option<Sign>,
     robot: Option<Robot>,
     retry: Retry,
     never_retry: bool,
-    client: Client,
-    unknown: Vec<(String, (u32, u32))>,
-}
-
-fn open(name: &str, options: &Node, environment: &Environment) -> Result<Arc<dyn Service>, OptionsError> {
-    let decoded = options.decode::<Options>().map_err(|error| OptionsError {
-        message: error.to_string(),
-        at: error.at,
-        hint: "see the options of `webhook` in docs/services/webhook.md".to_owned(),
-    })?;
-    let options_at = |key: &str| options.get(key).map_or(options.at(), Node::at);
-    let options = decoded.value;
-    let url = Address::parse(options.url.expose()).map_err(|message| OptionsError {
-        message: format!("`url` {message}"),
-        at: options_at("url"),
-        hint: "write the whole address, such as `url: https://example.com/hook`".to_owned(),
-    })?;
-    let transport = Transport {
-        insecure_skip_verify: options.insecure_skip_verify,
-        max_idle_conns: options.max_idle_conns,
-        max_idle_conns_per_host: options.max_idle_conns_per_host,
-        max_conns_per_host: options.max_conns_per_host,
-        idle_conn_timeout: options.idle_conn_timeout,
-        timeout: options.timeout,
-    };
-    let client = Client::open(&transport, url.host(), environment)?;
-    let mut headers: Vec<(String, Secret)> = options.headers.into_iter().map(|h| (h.name, h.value)).collect();
-    let mut password = Secret::default();
-    if let Some(auth) = options.basic_auth {
-        let token = STANDARD.encode(format!("{}:{}", auth.username, auth.password.expose()));
-        headers.push(("Authorization".to_owned(), Secret::new(format!("Basic {token}"))));
-        password = auth.password;
-    }
-    let default = Retry::default();
-    let min = options.retry_wait_min.map_or(default.min, |w| w.0.max(Duration::from_millis(10)));
-    let retry = Retry { min, max: options.retry_wait_max.map_or(default.max, |w| w.0).max(min), ..default };
-    let robot = Robot::of(url.url());
-    Ok(Arc::new(Webhook {
-        name: name.to_owned(),
-        url,
-        headers,
-        password,
-        sign: options.sign,
-        robot,
-        retry,
-        never_retry: options.retry_max < 0,
-        client,
-        unknown: decoded.unknown,
-    }))
+    http: Http,
 }
 
 impl Webhook {
@@ -179,29 +137,16 @@ impl Webhook {
                 SendError::permanent(format!("the address with its path {e}"), "correct `path` in the template")
             })?;
         }
-        let mut headers = self.headers.clone();
         // Receivers that know the header can drop a repeated attempt; the others ignore it.
-        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("idempotency-key")) {
-            headers.push(("Idempotency-Key".to_owned(), Secret::new(message.id.0.clone())));
+        let mut request = Request::new(&method, url).header("Idempotency-Key", message.id.0.clone());
+        request.body = body;
+        if let Some((user, password)) = &self.authorization {
+            request = request.basic(user, password);
         }
-        let mut request = Request { method, url, headers, body };
         if let Some(sign) = &self.sign {
             sign_request(&mut request, sign, message.now)?;
         }
         Ok(request)
-    }
-
-    /// A text from outside without anything that this service keeps secret.
-    fn quote(&self, text: &str) -> String {
-        let text = self.url.redact(text);
-        let public = |name: &str| ["accept", "content-type"].contains(&name.to_ascii_lowercase().as_str());
-        let text = self.headers.iter().filter(|(name, _)| !public(name)).fold(text, |text, (_, value)| {
-            // The whole value, then its parts: a refusal may repeat the token of `Bearer <token>` alone.
-            let parts = value.expose().split([' ', '=', ',', ';', ':', '"']).filter(|part| part.len() >= 8);
-            parts.fold(value.redact(&text), |text, part| text.replace(part, "****"))
-        });
-        let text = self.password.redact(&text);
-        self.sign.iter().fold(text, |text, sign| sign.secret.redact(&text))
     }
 }
 
@@ -230,20 +175,40 @@ fn sign_request(request: &mut Request, sign: &Sign, now: i64) -> Result<(), Send
 }
 
 #[async_trait]
-impl Service for Webhook {
+impl Vendor for Webhook {
+    const KIND: &'static ServiceKind = &KIND;
+    type Options = Options;
+
+    fn open(options: Options, opening: &Opening<'_>) -> Result<Self, OptionsError> {
+        let url = Address::parse(options.url.expose()).map_err(|message| OptionsError {
+            hint: "write the whole address, such as `url: https://example.com/hook`".to_owned(),
+            ..opening.refuse("url", format!("`url` {message}"))
+        })?;
+        let default = Retry::default();
+        let min = options.retry_wait_min.map_or(default.min, |w| w.0.max(Duration::from_millis(10)));
+        let retry = Retry { min, max: options.retry_wait_max.map_or(default.max, |w| w.0).max(min), ..default };
+        Ok(Self {
+            name: opening.name.to_owned(),
+            robot: Robot::of(url.url()),
+            url,
+            authorization: options.basic_auth.map(|auth| (auth.username, auth.password)),
+            sign: options.sign,
+            retry,
+            never_retry: options.retry_max < 0,
+            http: opening.http()?,
+        })
+    }
+
     async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
         let request = self.request(message)?;
-        let result = match self.client.send(request).await {
-            Ok(answer) => match self.robot {
-                Some(robot) => {
-                    let unsigned = self.sign.is_none().then_some(robot.how_to_sign());
-                    robot.judge(&answer, message.now, unsigned, |text| self.quote(text))
-                }
-                None => answer::by_status(&answer, |text| self.quote(text)),
-            },
-            Err(error) => Err(error),
+        let judge = |answer: &Answer| match self.robot {
+            Some(robot) => {
+                let unsigned = self.sign.is_none().then_some(robot.how_to_sign());
+                robot.judge(answer, message.now, unsigned)
+            }
+            None => answer.by_status(),
         };
-        result.map_err(|error| match error.kind {
+        self.http.deliver(request, message.now, judge).await.map_err(|error| match error.kind {
             echion_model::SendErrorKind::Retryable { .. } if self.never_retry => SendError::permanent(
                 error.reason,
                 "`retryMax: -1` forbids another attempt: re-deliver it, or remove the option",
@@ -252,20 +217,13 @@ impl Service for Webhook {
         })
     }
 
-    fn channel(&self, _: &str) -> Channel {
+    fn channel(&self, name: &str, _: &str) -> Channel {
         let concurrency = if self.robot.is_some() { 1 } else { 8 };
-        Channel { name: self.name.clone(), budget: self.robot.map(Robot::budget), concurrency, retry: self.retry }
+        Channel { name: name.to_owned(), budget: self.robot.map(Robot::budget), concurrency, retry: self.retry }
     }
 
     fn wants_json(&self) -> bool {
-        let is_json = |(name, value): &(String, Secret)| {
-            name.eq_ignore_ascii_case("content-type") && value.expose().to_ascii_lowercase().contains("json")
-        };
-        self.robot.is_some() || self.headers.iter().any(is_json)
-    }
-
-    fn unknown_options(&self) -> Vec<(String, (u32, u32))> {
-        self.unknown.clone()
+        self.robot.is_some() || self.http.sends_json()
     }
 }
 
@@ -401,30 +359,24 @@ fn merge(earlier: &mut serde_json::Value, later: serde_json::Value) {
 
 #[cfg(test)]
 mod tests {
-    use echion_model::{DeliveryId, Notification, yaml};
+    use std::sync::Arc;
+
+    use echion_model::{DeliveryId, Environment, NoMemory, Notification, Service, yaml};
 
     use super::*;
 
     fn service(options: &str) -> Result<Arc<dyn Service>, OptionsError> {
-        open("hook", &yaml::parse(options).unwrap(), &Environment::default())
+        vendor::open::<Webhook>("hook", &yaml::parse(options).unwrap(), &Environment::default())
     }
 
     fn webhook(url: &str, sign: Option<Sign>) -> Webhook {
         let url = Address::parse(url).unwrap();
-        let client = Client::open(&Transport::default(), "", &Environment::default()).unwrap();
+        let refuse = |_: &str, message| OptionsError { message, at: (1, 1), hint: String::new() };
+        let (environment, timeout) = (Environment::default(), Duration::from_secs(1));
+        let http = Http::open(Default::default(), timeout, &environment, Default::default(), &refuse).unwrap();
         let robot = Robot::of(url.url());
-        Webhook {
-            name: "hook".into(),
-            url,
-            headers: Vec::new(),
-            password: Secret::default(),
-            sign,
-            robot,
-            retry: Retry::default(),
-            never_retry: false,
-            client,
-            unknown: Vec::new(),
-        }
+        let (name, retry) = ("hook".to_owned(), Retry::default());
+        Webhook { name, url, authorization: None, sign, robot, retry, never_retry: false, http }
     }
 
     fn request(webhook: &Webhook, section: Option<serde_json::Value>) -> Request {
@@ -432,10 +384,9 @@ mod tests {
         if let Some(section) = section {
             notification.sections.insert("webhook".into(), serde_json::json!({ "hook": section }));
         }
-        let id = DeliveryId("id-1".into());
-        webhook
-            .request(Message { notification: &notification, recipient: "", id: &id, now: 1_700_000_000_000 })
-            .unwrap()
+        let (id, now) = (DeliveryId("id-1".into()), 1_700_000_000_000);
+        let message = Message { notification: &notification, recipient: "", id: &id, now, memory: &NoMemory };
+        webhook.request(message).unwrap()
     }
 
     #[test]
@@ -498,20 +449,5 @@ mod tests {
     fn a_bad_address_is_reported_without_repeating_it() {
         let error = service("url: oapi.dingtalk.com/robot/send?access_token=t0ps3cr3t").unwrap_err();
         assert!(error.message.contains("`url`") && !format!("{error:?}").contains("t0ps3cr3t"), "{error:?}");
-    }
-
-    #[test]
-    fn nothing_secret_is_printed() {
-        let sign = Sign { scheme: Scheme::DingTalk, secret: Secret::new("SECmarked") };
-        let mut webhook = webhook("http://h.test/robot/send?access_token=t0ps3cr3t", Some(sign));
-        webhook.headers.push(("Authorization".into(), Secret::new("Bearer marked-header")));
-        let request = request(&webhook, None);
-        let printed = format!(
-            "{webhook:?} {request:?} {}",
-            webhook.quote("SECmarked t0ps3cr3t Bearer marked-header, marked-header")
-        );
-        for secret in ["SECmarked", "t0ps3cr3t", "marked-header"] {
-            assert!(!printed.contains(secret), "{printed}");
-        }
     }
 }
