@@ -28,8 +28,11 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     example: "accessToken: $dingtalk-token\nsecret: $dingtalk-secret\n",
     options: Options::TABLE,
     open: vendor::open::<DingTalk>,
-    section: Some(SectionKind { key: "dingtalk", fields: FIELDS, compile, merge }),
+    section: Some(SECTION),
 };
+
+/// The section, which the robot of an app reads as well.
+pub(crate) const SECTION: SectionKind = SectionKind { key: "dingtalk", fields: FIELDS, compile, merge };
 
 const MESSAGES: [&str; 5] = ["text", "markdown", "link", "actionCard", "feedCard"];
 

@@ -7,7 +7,9 @@ mod answer;
 mod awssqs;
 mod console;
 mod dingtalk;
+mod dingtalk_app;
 mod email;
+mod feishu;
 mod gcppubsub;
 mod github;
 mod googlechat;
@@ -34,6 +36,7 @@ mod tree;
 mod vendor;
 mod webex;
 mod webhook;
+mod wecom;
 
 use echion_model::ServiceKind;
 
@@ -43,7 +46,9 @@ pub static ALL: &[&ServiceKind] = &[
     &awssqs::KIND,
     &console::KIND,
     &dingtalk::KIND,
+    &dingtalk_app::KIND,
     &email::KIND,
+    &feishu::KIND,
     &gcppubsub::KIND,
     &github::KIND,
     &googlechat::KIND,
@@ -62,6 +67,7 @@ pub static ALL: &[&ServiceKind] = &[
     &telegram::KIND,
     &webex::KIND,
     &webhook::KIND,
+    &wecom::KIND,
 ];
 
 /// The types that `service.<type>` accepts: all but `console`, which is a destination of the command line only (contract 5.22).
