@@ -28,6 +28,7 @@ mod matrix;
 mod mattermost;
 mod nats;
 mod newrelic;
+mod ntfy;
 mod opsgenie;
 mod options;
 mod pagerduty;
@@ -75,6 +76,7 @@ pub static ALL: &[&ServiceKind] = &[
     &mattermost::KIND,
     &nats::KIND,
     &newrelic::KIND,
+    &ntfy::KIND,
     &opsgenie::KIND,
     &pagerduty::KIND,
     &pagerdutyv2::KIND,
