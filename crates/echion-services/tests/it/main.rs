@@ -8,6 +8,7 @@ mod email;
 mod nats;
 mod secrets;
 mod suite;
+mod transport;
 mod webhook;
 
 use std::sync::Arc;
