@@ -35,6 +35,7 @@ mod pagerduty;
 mod pagerdutyv2;
 mod pushover;
 mod redact;
+mod rendered;
 mod robots;
 mod rocketchat;
 mod section;

@@ -7,6 +7,7 @@ mod dingtalk;
 mod email;
 mod nats;
 mod secrets;
+mod stand_ins;
 mod suite;
 mod transport;
 mod webhook;
