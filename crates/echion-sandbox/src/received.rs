@@ -13,7 +13,7 @@ use crate::clock;
 pub struct Received {
     /// Counts from 1.
     pub number: u64,
-    /// `dingtalk` or `webhook`.
+    /// `dingtalk`, another chat service, or `webhook`.
     pub service: String,
     /// The last characters of the robot's token, four at most; empty for a webhook.
     pub robot: String,
@@ -116,6 +116,14 @@ pub(crate) fn redacted_path(path: &str, query: Option<&str>) -> String {
         _ => pair.to_owned(),
     });
     format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"))
+}
+
+/// A body without what is secret in a form.
+pub(crate) fn redacted_body(body: &str, content_type: &str) -> String {
+    if !content_type.starts_with("application/x-www-form-urlencoded") {
+        return body.to_owned();
+    }
+    redacted_path("", Some(body)).trim_start_matches('?').to_owned()
 }
 
 /// Whether a header or a query parameter of this name holds credentials.

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::http::{Address, Http, Request};
 use crate::options::options;
 use crate::robots::{self, BODY_LIMIT, BUDGET, Robot};
-use crate::section::field;
+use crate::section::{field, fit};
 use crate::tree::Tree;
 use crate::vendor::{self, Opening, Vendor};
 
@@ -28,8 +28,11 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     example: "accessToken: $dingtalk-token\nsecret: $dingtalk-secret\n",
     options: Options::TABLE,
     open: vendor::open::<DingTalk>,
-    section: Some(SectionKind { key: "dingtalk", fields: FIELDS, compile, merge }),
+    section: Some(SECTION),
 };
+
+/// The section, which the robot of an app reads as well.
+pub(crate) const SECTION: SectionKind = SectionKind { key: "dingtalk", fields: FIELDS, compile, merge };
 
 const MESSAGES: [&str; 5] = ["text", "markdown", "link", "actionCard", "feedCard"];
 
@@ -101,7 +104,7 @@ impl Vendor for DingTalk {
             url = url.with_query(&[("timestamp", &message.now.to_string()), ("sign", &sign)]);
         }
         let mut request = Request::post(url).header("Content-Type", "application/json; charset=utf-8");
-        request.body = fit(body);
+        request.body = fitted(body);
         let unsigned =
             self.secret.is_empty().then_some("set `secret` to the robot's signing secret (it begins with SEC)");
         self.http.deliver(request, message.now, |answer| Robot::DingTalk.judge(answer, message.now, unsigned)).await
@@ -211,37 +214,12 @@ fn text_of(value: &Value) -> String {
 }
 
 /// The body in at most as many bytes as DingTalk takes: the long text is cut and says so.
-fn fit(mut body: Map<String, Value>) -> Vec<u8> {
-    const MARK: &str = "\n\n…";
-    let bytes = Value::Object(body.clone()).to_string().into_bytes();
-    let kind = body.get("msgtype").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let field = if kind == "text" { "content" } else { "text" };
-    let Some(Value::String(text)) = body.get_mut(&kind).and_then(|content| content.get_mut(field)) else {
-        return bytes;
-    };
-    if bytes.len() <= BODY_LIMIT {
-        return bytes;
-    }
-    // What counts is the length in JSON, where some characters are escaped.
-    let length = |text: &str| text.chars().map(escaped).sum::<usize>();
-    let Some(room) = (length(text) + BODY_LIMIT).checked_sub(bytes.len() + length(MARK)) else { return bytes };
-    let mut used = 0;
-    let end = text.char_indices().find_map(|(at, c)| {
-        used += escaped(c);
-        (used > room).then_some(at)
-    });
-    text.truncate(end.unwrap_or(text.len()));
-    text.push_str(MARK);
-    Value::Object(body).to_string().into_bytes()
-}
-
-/// How many bytes a character takes in a JSON text.
-fn escaped(c: char) -> usize {
-    match c {
-        '"' | '\\' | '\u{8}' | '\u{c}' | '\n' | '\r' | '\t' => 2,
-        '\0'..='\u{1f}' => 6,
-        _ => c.len_utf8(),
-    }
+fn fitted(body: Map<String, Value>) -> Vec<u8> {
+    let kind = body.get("msgtype").and_then(Value::as_str).unwrap_or_default();
+    let place = format!("/{kind}/{}", if kind == "text" { "content" } else { "text" });
+    let mut body = Value::Object(body);
+    fit(&mut body, &place, BODY_LIMIT);
+    body.to_string().into_bytes()
 }
 
 #[derive(Debug)]
@@ -328,7 +306,7 @@ mod tests {
     fn a_long_text_is_cut_at_a_character_and_stays_json() {
         let long = "字\"\n\u{1}".repeat(20_000);
         let Value::Object(map) = body(json!({"markdown": {"title": "t", "text": long}}), "", &[]) else { panic!() };
-        let bytes = fit(map);
+        let bytes = fitted(map);
         assert!((BODY_LIMIT - 6..=BODY_LIMIT).contains(&bytes.len()), "{}", bytes.len());
         let sent: Value = serde_json::from_slice(&bytes).unwrap();
         assert!(sent["markdown"]["text"].as_str().unwrap().ends_with('…'));

@@ -5,27 +5,41 @@
 mod alertmanager;
 mod answer;
 mod awssqs;
+mod bitbucket;
+mod cloudevents;
 mod console;
+mod datadog;
 mod dingtalk;
+mod dingtalk_app;
+mod discord;
 mod email;
+mod feishu;
+mod forge;
 mod gcppubsub;
+mod gitea;
 mod github;
+mod gitlab;
 mod googlechat;
 mod grafana;
 mod http;
+mod jira;
 mod jwt;
+mod matrix;
 mod mattermost;
 mod nats;
 mod newrelic;
+mod ntfy;
 mod opsgenie;
 mod options;
 mod pagerduty;
 mod pagerdutyv2;
 mod pushover;
 mod redact;
+mod rendered;
 mod robots;
 mod rocketchat;
 mod section;
+mod servicenow;
 mod slack;
 mod teams;
 mod teams_workflows;
@@ -34,6 +48,8 @@ mod tree;
 mod vendor;
 mod webex;
 mod webhook;
+mod wecom;
+mod zulip;
 
 use echion_model::ServiceKind;
 
@@ -41,27 +57,41 @@ use echion_model::ServiceKind;
 pub static ALL: &[&ServiceKind] = &[
     &alertmanager::KIND,
     &awssqs::KIND,
+    &bitbucket::KIND,
+    &cloudevents::KIND,
     &console::KIND,
+    &datadog::KIND,
     &dingtalk::KIND,
+    &dingtalk_app::KIND,
+    &discord::KIND,
     &email::KIND,
+    &feishu::KIND,
     &gcppubsub::KIND,
+    &gitea::KIND,
     &github::KIND,
+    &gitlab::KIND,
     &googlechat::KIND,
     &grafana::KIND,
+    &jira::KIND,
+    &matrix::KIND,
     &mattermost::KIND,
     &nats::KIND,
     &newrelic::KIND,
+    &ntfy::KIND,
     &opsgenie::KIND,
     &pagerduty::KIND,
     &pagerdutyv2::KIND,
     &pushover::KIND,
     &rocketchat::KIND,
+    &servicenow::KIND,
     &slack::KIND,
     &teams::KIND,
     &teams_workflows::KIND,
     &telegram::KIND,
     &webex::KIND,
     &webhook::KIND,
+    &wecom::KIND,
+    &zulip::KIND,
 ];
 
 /// The types that `service.<type>` accepts: all but `console`, which is a destination of the command line only (contract 5.22).

@@ -1,11 +1,10 @@
 //! The part of a template that belongs to a service, declared as a list of fields: compiled once, rendered to JSON of the same shape.
 
 use echion_model::yaml::{Kind, Node};
-use echion_model::{
-    Field, FieldShape, Notification, RenderContext, RenderError, Section, SectionError, SendError, Text, TextCompiler,
-};
+use echion_model::{Field, FieldShape, RenderContext, RenderError, Section, SectionError, Text, TextCompiler};
 use serde_json::{Map, Value};
 
+pub(crate) use crate::rendered::{Rendered, cut, cut_bytes, fit, put};
 use crate::tree::Tree;
 
 /// The kind of a section that is declared as a list of fields.
@@ -266,146 +265,68 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// A rendered section, as its service reads it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Rendered(Map<String, Value>);
+#[cfg(test)]
+mod tests {
+    use echion_model::yaml;
+    use echion_value::Str;
+    use serde_json::json;
 
-impl Rendered {
-    /// The section under `key`; `None` when no template has one.
-    pub(crate) fn of(notification: &Notification, key: &str) -> Option<Self> {
-        notification.sections.get(key).and_then(Value::as_object).map(|fields| Self(fields.clone()))
-    }
+    use super::*;
 
-    /// A text; empty when it is absent.
-    pub(crate) fn text(&self, name: &str) -> &str {
-        self.0.get(name).and_then(Value::as_str).unwrap_or_default()
-    }
+    /// A language in which every text says itself.
+    struct Plain;
 
-    /// A text that is there and not empty.
-    pub(crate) fn some(&self, name: &str) -> Option<&str> {
-        Some(self.text(name)).filter(|text| !text.is_empty())
-    }
+    #[derive(Debug)]
+    struct Same(String);
 
-    /// A flag; `None` when it is absent.
-    pub(crate) fn flag(&self, name: &str) -> Option<bool> {
-        self.0.get(name).and_then(Value::as_bool)
-    }
+    impl TextCompiler for Plain {
+        fn compile(&self, text: &str) -> Result<Box<dyn Text>, (String, (u32, u32))> {
+            if text == "bad" { Err(("no".to_owned(), (1, 2))) } else { Ok(Box::new(Same(text.to_owned()))) }
+        }
 
-    /// Whether it has no field.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Sets a text.
-    pub(crate) fn put(&mut self, name: &str, text: &str) {
-        self.0.insert(name.to_owned(), text.into());
-    }
-
-    /// The whole as JSON.
-    pub(crate) fn as_value(&self) -> Value {
-        Value::Object(self.0.clone())
-    }
-
-    /// A list or mapping, as it is.
-    pub(crate) fn value(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
-    }
-
-    /// The fields of a field.
-    pub(crate) fn inner(&self, name: &str) -> Option<Self> {
-        self.0.get(name).and_then(Value::as_object).map(|fields| Self(fields.clone()))
-    }
-
-    /// A field that holds JSON: as a text that gives it, or as it stands. `None` when it is absent or empty.
-    pub(crate) fn json(&self, name: &str) -> Result<Option<Value>, SendError> {
-        match self.0.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
-            Some(Value::String(text)) => parse(text).map(Some).map_err(|error| {
-                let fix =
-                    format!("correct `{name}` in the template; `toJson` escapes values: `{{{{.app.x | toJson}}}}`");
-                SendError::permanent(format!("`{name}` is not JSON: {error}"), fix)
-            }),
-            Some(value) => Ok(Some(value.clone())),
+        fn template(&self) -> &str {
+            "t"
         }
     }
 
-    /// A field that holds a JSON list; a single object counts as a list of one.
-    pub(crate) fn list(&self, name: &str) -> Result<Option<Vec<Value>>, SendError> {
-        match self.json(name)? {
-            None => Ok(None),
-            Some(Value::Array(items)) => Ok(Some(items)),
-            Some(object @ Value::Object(_)) => Ok(Some(vec![object])),
-            Some(_) => {
-                let fix = format!("write `{name}` as a list in the template");
-                Err(SendError::permanent(format!("`{name}` is not a list"), fix))
-            }
+    impl Text for Same {
+        fn render(&self, _: &RenderContext<'_>) -> Result<Str, RenderError> {
+            Ok(self.0.as_str().into())
         }
     }
-}
 
-/// JSON, or YAML that says the same.
-fn parse(text: &str) -> Result<Value, String> {
-    let error = match serde_json::from_str(text) {
-        Ok(value) => return Ok(value),
-        Err(error) => error,
-    };
-    let yaml = echion_model::yaml::parse(text).ok().filter(|node| matches!(node.kind, Kind::List(_) | Kind::Map(_)));
-    match yaml {
-        // What begins like JSON was meant as JSON.
-        Some(node) if !text.trim_start().starts_with(['[', '{']) => Ok(Tree::plain(&node)),
-        _ => Err(error.to_string()),
+    static FIELDS: &[Field] = &[
+        field("text", FieldShape::Text, "."),
+        field("flag", FieldShape::Flag, "."),
+        field("texts", FieldShape::Texts, "."),
+        field("map", FieldShape::Map, "."),
+    ];
+
+    fn compiled(text: &str) -> Result<Box<dyn Section>, Vec<SectionError>> {
+        compile("s", FIELDS, &yaml::parse(text).unwrap(), &Plain)
     }
-}
 
-/// Puts a text under a key, unless it is empty.
-pub(crate) fn put(body: &mut Map<String, Value>, key: &str, text: &str) {
-    if !text.is_empty() {
-        body.insert(key.to_owned(), text.into());
+    #[test]
+    fn unknown_fields_are_noted_and_wrong_kinds_refused() {
+        let section = compiled("TEXT: 5\nnope: 1\nmap: {a: b}\n").unwrap();
+        assert_eq!(section.unknown_fields(), [("s.nope".to_owned(), (2, 1))]);
+        let context = RenderContext { variables: &echion_value::Value::Nil, now: 0, world: None, lookups: false };
+        assert_eq!(section.render("x", &context).unwrap().unwrap(), json!({"text": "5", "map": {"a": "b"}}));
+        let errors = compiled("text: bad\nflag: maybe\ntexts: x\nmap: [y]\n").unwrap_err();
+        let paths: Vec<_> = errors.iter().map(|e| (e.path.as_str(), e.at)).collect();
+        assert_eq!(paths, [("s.text", (1, 2)), ("s.flag", (2, 7)), ("s.texts", (3, 8)), ("s.map", (4, 6))]);
+        assert!(compiled("just a text").is_err());
     }
-}
 
-/// The first `limit` characters; a longer text ends with `…`.
-pub(crate) fn cut(text: &str, limit: usize) -> String {
-    match text.char_indices().nth(limit) {
-        None => text.to_owned(),
-        Some(_) => text.chars().take(limit.saturating_sub(1)).chain(['…']).collect(),
-    }
-}
-
-/// At most `limit` bytes, cut between characters; a longer text ends with `…`.
-pub(crate) fn cut_bytes(text: &str, limit: usize) -> String {
-    const MARK: &str = "…";
-    if text.len() <= limit {
-        return text.to_owned();
-    }
-    let room = limit.saturating_sub(MARK.len());
-    let end = (0..=room).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    format!("{}{MARK}", &text[..end])
-}
-
-/// Cuts the text at `pointer` so that the body takes at most `limit` bytes as JSON.
-pub(crate) fn fit(body: &mut Value, pointer: &str, limit: usize) {
-    const MARK: &str = "…";
-    let whole = body.to_string().len();
-    let Some(Value::String(text)) = body.pointer_mut(pointer).filter(|_| whole > limit) else { return };
-    // What counts is the length in JSON, where some characters are escaped.
-    let length: usize = text.chars().map(escaped).sum();
-    let Some(room) = (length + limit).checked_sub(whole + MARK.len()) else { return };
-    let mut used = 0;
-    let end = text.char_indices().find_map(|(at, c)| {
-        used += escaped(c);
-        (used > room).then_some(at)
-    });
-    text.truncate(end.unwrap_or(text.len()));
-    text.push_str(MARK);
-}
-
-/// How many bytes a character takes in a JSON text.
-pub(crate) fn escaped(c: char) -> usize {
-    match c {
-        '"' | '\\' | '\u{8}' | '\u{c}' | '\n' | '\r' | '\t' => 2,
-        '\0'..='\u{1f}' => 6,
-        _ => c.len_utf8(),
+    #[test]
+    fn sections_merge_as_the_contract_says() {
+        let merged = |merge: fn(&mut Value, Value)| {
+            let mut earlier = json!({"a": "1", "b": "2"});
+            merge(&mut earlier, json!({"a": "", "c": "3"}));
+            earlier
+        };
+        assert_eq!(merged(whole), json!({"a": "", "c": "3"}));
+        assert_eq!(merged(non_empty), json!({"a": "1", "b": "2", "c": "3"}));
+        assert_eq!(merged(present), json!({"a": "", "b": "2", "c": "3"}));
     }
 }

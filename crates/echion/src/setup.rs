@@ -62,7 +62,6 @@ pub(crate) fn scene() -> Scene {
 pub(crate) fn environment() -> Environment {
     #[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
     let certificates = std::env::var_os("ARGOCD_TLS_DATA_PATH").map_or("/app/config/tls".into(), Into::into);
-    #[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
     let clouds = std::env::vars().filter(|(name, _)| ["AWS_", "GOOGLE_", "GCE_"].iter().any(|p| name.starts_with(p)));
     let variables = clouds.map(|(name, value)| (name, Secret::new(value))).collect();
     Environment {

@@ -129,7 +129,7 @@ impl Loader<'_> {
         let name = service_name(rest);
         let known = |k: &&&'static ServiceKind| k.name == type_name || k.aliases.contains(&type_name);
         let Some(kind) = self.kinds.iter().find(known).copied() else {
-            let names = self.kinds.iter().map(|k| k.name);
+            let names = self.kinds.iter().flat_map(|k| std::iter::once(k.name).chain(k.aliases.iter().copied()));
             let finding = Finding::error(key, (1, 1), format!("service type `{type_name}` is not supported"));
             return Err(vec![finding.hint(nearest_hint(type_name, names, "type"))]);
         };

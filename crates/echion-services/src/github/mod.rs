@@ -15,6 +15,8 @@ use crate::options::options;
 use crate::section::{Rendered, field, section};
 use crate::vendor::{self, Opening, Vendor};
 
+pub(crate) use calls::repository_path;
+
 use app::App;
 use calls::{Calls, Place};
 

@@ -15,6 +15,8 @@ use url::Url;
 use crate::http::Answer;
 
 pub(crate) use dingtalk::{BODY_LIMIT, BUDGET};
+pub(crate) use feishu::BUDGET as FEISHU_BUDGET;
+pub(crate) use wecom::BUDGET as WECOM_BUDGET;
 
 /// A chat robot that is recognised by the shape of its address, whatever the host: gateways rewrite hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,9 @@ mod dingtalk;
 mod email;
 mod nats;
 mod secrets;
+mod stand_ins;
 mod suite;
+mod transport;
 mod webhook;
 
 use std::sync::Arc;

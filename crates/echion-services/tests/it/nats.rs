@@ -25,12 +25,14 @@ async fn server(config: &str) -> Server {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut file = tempfile::NamedTempFile::new().unwrap();
     write!(file, "listen: \"127.0.0.1:{port}\"\n{config}\n").unwrap();
-    let child =
-        Command::new("nats-server").arg("-c").arg(file.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let child = child.expect("nats-server is missing: apt-get install nats-server");
+    let mut command = Command::new("nats-server");
+    command.arg("-c").arg(file.path()).stdout(Stdio::null()).stderr(Stdio::null());
+    let child = command.spawn().unwrap_or_else(|e| panic!("apt-get install nats-server: {e}"));
+    // Held from here on, so that it ends with the test whatever happens.
+    let server = Server { child, port, _config: file };
     for _ in 0..500 {
         if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
-            return Server { child, port, _config: file };
+            return server;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -86,25 +86,45 @@ impl Case<'_> {
 
     /// The notification that the case's templates give.
     pub(crate) fn notification(&self) -> Notification {
-        let mut notification = Notification::default();
+        let app = self.node.get("app").or_else(|| self.fixture.node.get("app")).map(Node::to_value);
+        self.render(&[app.unwrap_or_else(default_app)])
+    }
+
+    /// What the templates give for the last of several applications, which differ in their names.
+    pub(crate) fn render_for(&self, names: &[&str]) -> Notification {
+        let named = |name: &&str| include_str!("app.json").replace("guestbook", name);
+        let apps: Vec<Value> =
+            names.iter().map(|name| echion_value::json::unmarshal(named(name).as_bytes()).unwrap()).collect();
+        self.render(&apps)
+    }
+
+    /// Compiles the templates once and renders them for each application; gives the last.
+    fn render(&self, apps: &[Value]) -> Notification {
         let templates: Vec<&Node> = match self.node.get("templates").map(|node| &node.kind) {
             Some(yaml::Kind::List(items)) => items.iter().collect(),
             _ => self.node.get("template").into_iter().collect(),
         };
-        let app = self.node.get("app").or_else(|| self.fixture.node.get("app")).map(Node::to_value);
-        let context = Value::Map(Map::of_any(vec![("argocdUrl".into(), Value::from("https://argocd.test"))]));
-        let variables = Value::Map(Map::of_any(vec![
-            ("app".into(), app.unwrap_or_else(default_app)),
-            ("context".into(), context),
-            ("serviceType".into(), Value::from(self.fixture.kind.name)),
-        ]));
-        let context = RenderContext { variables: &variables, now: NOW, world: None, lookups: false };
-        for node in templates {
+        let compile = |node: &&Node| {
             let (template, warnings) = Template::compile("template.t", node, echion_services::ALL)
                 .unwrap_or_else(|e| panic!("{}: {e:#?}", self.name()));
             assert!(warnings.is_empty(), "{}: {warnings:#?}", self.name());
-            let rendered = template.render_into(&mut notification, self.fixture.kind, "hook", &context);
-            rendered.unwrap_or_else(|e| panic!("{}: {e}", self.name()));
+            template
+        };
+        let compiled: Vec<Template> = templates.iter().map(compile).collect();
+        let mut notification = Notification::default();
+        for app in apps {
+            notification = Notification::default();
+            let context = Value::Map(Map::of_any(vec![("argocdUrl".into(), Value::from("https://argocd.test"))]));
+            let variables = Value::Map(Map::of_any(vec![
+                ("app".into(), app.clone()),
+                ("context".into(), context),
+                ("serviceType".into(), Value::from(self.fixture.kind.name)),
+            ]));
+            let context = RenderContext { variables: &variables, now: NOW, world: None, lookups: false };
+            for template in &compiled {
+                let rendered = template.render_into(&mut notification, self.fixture.kind, "hook", &context);
+                rendered.unwrap_or_else(|e| panic!("{}: {e}", self.name()));
+            }
         }
         notification
     }

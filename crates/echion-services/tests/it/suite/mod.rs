@@ -264,6 +264,35 @@ async fn no_secret_is_said() {
     }
 }
 
+/// 2, 6: a secret that stands in the wrong place is not repeated.
+#[test]
+fn options_that_are_wrong_say_nothing_secret() {
+    for kind in echion_services::ALL {
+        for option in kind.options.iter().chain(echion_services::shared_options()) {
+            for value in ["[marked-secret]", "{a: [marked-secret]}", "marked-secret", "https://marked-secret:99999/"] {
+                let node = yaml::parse(&format!("{}: {value}\n", option.name)).unwrap();
+                let opened = (kind.open)("x", &node, &Environment::default());
+                let said = opened.map_or_else(|error| format!("{error:?}"), |service| format!("{service:?}"));
+                let secret = option.shape.words().contains("secret");
+                assert!(!secret || !said.contains("marked-secret"), "{} {}: {said}", kind.name, option.name);
+            }
+        }
+    }
+}
+
+/// A section belongs to the application that it was rendered for: nothing of an earlier one sticks.
+#[test]
+fn a_section_keeps_nothing_of_an_earlier_application() {
+    for kind in over_http().filter(|kind| kind.section.is_some()) {
+        let fixture = Fixture::read(kind, "http://127.0.0.1:1");
+        for case in fixture.cases() {
+            let second = case.render_for(&["guestbook", "bookguest"]);
+            let fresh = case.render_for(&["bookguest"]);
+            assert_eq!(second, fresh, "{}", case.name());
+        }
+    }
+}
+
 /// 7: every type has its page, which names every option and every field. That its snippets work is proved in `echion-engine`.
 #[test]
 fn every_type_has_its_page() {
