@@ -1,7 +1,9 @@
 //! What the controller costs on a real API server: memory and work at rest with many Applications, and the time from a change to its
 //! request. `KUBEBUILDER_ASSETS` as in the tests; `cargo bench -p echion`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, reason = "a measurement fails loudly")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a measurement fails loudly")]
+#![allow(clippy::disallowed_methods, reason = "it measures this machine")]
+#![allow(dead_code, reason = "the tests use more of what they share")]
 
 #[path = "../tests/cluster/controller.rs"]
 mod controller;
