@@ -13,7 +13,8 @@ const INTRODUCTION: &str = include_str!("expression.md");
 pub(crate) fn run(check: bool) -> ExitCode {
     let pages =
         [("docs/functions/expression.md", expression()), ("docs/functions/template.md", crate::template::page())];
-    let written = pages.map(|(page, text)| write_page(page, text, check));
+    let mut written = pages.map(|(page, text)| write_page(page, text, check)).to_vec();
+    written.extend(crate::manifests::files().into_iter().map(|(file, text)| write_page(&file, text, check)));
     if written.into_iter().all(|fine| fine) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
