@@ -74,8 +74,11 @@ pub(super) fn extra() -> Vec<Value> {
 pub(super) fn bound(kind: &str, name: &str, account: &str, rules: Vec<Value>) -> Vec<Value> {
     let api = "rbac.authorization.k8s.io";
     let metadata = json!({ "name": name, "labels": labels() });
-    // Kustomize replaces the namespace by the one that the account comes to lie in.
-    let subject = json!({ "kind": "ServiceAccount", "name": account, "namespace": "argocd" });
+    let mut subject = json!({ "kind": "ServiceAccount", "name": account });
+    if kind == "ClusterRole" {
+        // What kustomize replaces by the namespace that the account comes to lie in.
+        subject["namespace"] = json!("default");
+    }
     vec![
         json!({ "apiVersion": format!("{api}/v1"), "kind": kind, "metadata": metadata, "rules": rules }),
         json!({
