@@ -3,6 +3,7 @@
 //! `KUBEBUILDER_ASSETS` names the folder with `kube-apiserver` and `etcd`; without it they are built once, into the user's cache.
 
 mod controller;
+mod rbac;
 mod recorder;
 mod scenarios;
 mod servers;
