@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails loudly")]
 
 mod controller;
+mod rbac;
 mod recorder;
 mod scenarios;
 mod servers;

@@ -33,7 +33,8 @@ async fn a_namespace_configures_itself_beside_the_controller() {
     let (own, plain) = (Space::create(&servers, "tenant-own").await, Space::create(&servers, "tenant-plain").await);
     own.configure(configuration(&recorder, "own")).await;
     own.secret(json!({ "word": "theirs" })).await;
-    let flags = ["--self-service-notification-enabled", "--application-namespaces", "tenant-*", "--leader-election=off"];
+    let flags =
+        ["--self-service-notification-enabled", "--application-namespaces", "tenant-*", "--leader-election=off"];
     let controller = Controller::start(&servers.admin("home"), &flags).await;
     own.create_app("a", degraded()).await;
     plain.create_app("b", degraded()).await;
@@ -43,7 +44,12 @@ async fn a_namespace_configures_itself_beside_the_controller() {
         recorder.settle(Duration::from_millis(500)).await.into_iter().map(|request| request.body).collect();
     bodies.sort();
     // The controller's own templates may use its Secret; a namespace's may not (contract 1.10, docs/compatibility.md).
-    assert_eq!(bodies, ["home a s3cret", "home b s3cret", "home c s3cret", "own a "], "{}", controller.log().join("\n"));
+    assert_eq!(
+        bodies,
+        ["home a s3cret", "home b s3cret", "home c s3cret", "own a "],
+        "{}",
+        controller.log().join("\n")
+    );
     let hash = "on-degraded:[0].zoG5zUjYGjimkwCGgIQGjx1hO5s:wh:";
     let start = tokio::time::Instant::now();
     while own.notified("a").await.is_none_or(|keys| keys.len() < 2) && start.elapsed() < Duration::from_secs(5) {
@@ -54,5 +60,7 @@ async fn a_namespace_configures_itself_beside_the_controller() {
     own.configure(json!({ "trigger.on-degraded": "nonsense", "service.nope": "{" })).await;
     controller.logged("trigger.on-degraded", Duration::from_secs(10)).await;
     home.create_app("d", degraded()).await;
-    assert!(recorder.wait_for(5, Duration::from_secs(10)).await.iter().any(|request| request.body.starts_with("home d")));
+    assert!(
+        recorder.wait_for(5, Duration::from_secs(10)).await.iter().any(|request| request.body.starts_with("home d"))
+    );
 }
