@@ -25,7 +25,7 @@ pub use outcome::{Outcome, Receipt, SendError, SendErrorKind};
 pub use resource::{Resource, ResourceId};
 pub use secret::Secret;
 pub use service::{
-    Budget, Channel, CompileSection, Condition, ConditionCompiler, Environment, Limits, Message, Open, OptionsError,
-    RenderContext, RenderError, Retry, Section, SectionError, SectionKind, Service, ServiceKind, Tenant, Text,
-    TextCompiler,
+    Budget, Channel, CompileSection, Condition, ConditionCompiler, Environment, Length, Limits, Message, Open,
+    OptionsError, RenderContext, RenderError, Retry, Section, SectionError, SectionKind, Service, ServiceKind, Tenant,
+    Text, TextCompiler,
 };
