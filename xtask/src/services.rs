@@ -32,7 +32,7 @@ fn limits(kind: &ServiceKind) -> String {
         60 => format!("{} messages a minute", b.count),
         seconds => format!("{} messages in {seconds} seconds", b.count),
     });
-    let body = kind.limits.body.map(|bytes| format!("a text of {bytes}"));
+    let body = kind.limits.body.map(|length| format!("a text of {length}"));
     [rate, body].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 

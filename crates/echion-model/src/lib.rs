@@ -26,8 +26,8 @@ pub use outcome::{Outcome, Receipt, SendError, SendErrorKind};
 pub use resource::{Resource, ResourceId};
 pub use secret::Secret;
 pub use service::{
-    Budget, Channel, CompileSection, Condition, ConditionCompiler, Environment, JsonText, Limits, Message, Open,
-    OptionsError, Origin, RenderContext, RenderError, Retry, Section, SectionError, SectionKind, Service, ServiceKind,
-    Tenant, Text, TextCompiler,
+    Budget, Channel, CompileSection, Condition, ConditionCompiler, Environment, JsonText, Length, Limits, Message,
+    Open, OptionsError, Origin, RenderContext, RenderError, Retry, Section, SectionError, SectionKind, Service,
+    ServiceKind, Tenant, Text, TextCompiler,
 };
 pub use world::World;

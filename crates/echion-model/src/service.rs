@@ -43,10 +43,28 @@ pub type CompileSection =
 /// Limits of a service type as its vendor documents them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
-    /// Longest body in bytes.
-    pub body: Option<usize>,
+    /// Longest text.
+    pub body: Option<Length>,
     /// Most messages in a time.
     pub budget: Option<Budget>,
+}
+
+/// How long a text may be, as the vendor counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// In bytes of UTF-8.
+    Bytes(usize),
+    /// In characters.
+    Characters(usize),
+}
+
+impl std::fmt::Display for Length {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Length::Bytes(count) => write!(f, "{count} bytes"),
+            Length::Characters(count) => write!(f, "{count} characters"),
+        }
+    }
 }
 
 /// At most `count` messages in any stretch of `window`.

@@ -3,7 +3,7 @@
 //! API: <https://docs.datadoghq.com/api/latest/events/#post-an-event>. *Recipient* is the event's tags, separated by `|`.
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use serde_json::{Value, json};
 
 use crate::http::{Address, Answer, Http, Request};
@@ -17,7 +17,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &[],
     summary: "Posts an event to Datadog.",
     recipient: "the event's tags, separated by `|`",
-    limits: Limits { body: Some(LONGEST), budget: None },
+    limits: Limits { body: Some(Length::Characters(LONGEST)), budget: None },
     example: "apiKey: $datadog-key\n",
     options: Options::TABLE,
     open: vendor::open::<Datadog>,

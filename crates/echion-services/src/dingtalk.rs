@@ -6,8 +6,8 @@
 use async_trait::async_trait;
 use echion_model::yaml::{Kind, Node};
 use echion_model::{
-    Channel, Field, FieldShape, Limits, Message, Notification, OptionsError, Receipt, RenderContext, RenderError,
-    Secret, Section, SectionError, SectionKind, SendError, ServiceKind, TextCompiler,
+    Channel, Field, FieldShape, Length, Limits, Message, Notification, OptionsError, Receipt, RenderContext,
+    RenderError, Secret, Section, SectionError, SectionKind, SendError, ServiceKind, TextCompiler,
 };
 use serde_json::{Map, Value, json};
 
@@ -24,7 +24,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &["dingding"],
     summary: "Sends to a DingTalk group through a custom robot, signed.",
     recipient: "whom to mention: mobile numbers, user ids or `all`, separated by commas; usually empty",
-    limits: Limits { body: Some(BODY_LIMIT), budget: Some(BUDGET) },
+    limits: Limits { body: Some(Length::Bytes(BODY_LIMIT)), budget: Some(BUDGET) },
     example: "accessToken: $dingtalk-token\nsecret: $dingtalk-secret\n",
     options: Options::TABLE,
     open: vendor::open::<DingTalk>,

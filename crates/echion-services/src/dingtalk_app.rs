@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use echion_model::{
-    Budget, Channel, Limits, Message, Notification, OptionsError, Receipt, Secret, SendError, ServiceKind,
+    Budget, Channel, Length, Limits, Message, Notification, OptionsError, Receipt, Secret, SendError, ServiceKind,
 };
 use serde_json::{Value, json};
 
@@ -27,7 +27,10 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &["dingding-app"],
     summary: "Sends to a DingTalk group or to people through the robot of an enterprise app.",
     recipient: "a group's `openConversationId` (it begins with `cid`), or user ids separated by commas",
-    limits: Limits { body: Some(LONGEST), budget: Some(Budget { count: 20, window: Duration::from_secs(60) }) },
+    limits: Limits {
+        body: Some(Length::Bytes(LONGEST)),
+        budget: Some(Budget { count: 20, window: Duration::from_secs(60) }),
+    },
     example: "appKey: dingabc\nappSecret: $dingtalk-app-secret\nrobotCode: dingabc\n",
     options: Options::TABLE,
     open: vendor::open::<App>,

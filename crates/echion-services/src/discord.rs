@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use echion_model::{
-    Budget, Channel, Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+    Budget, Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
 };
 use serde_json::{Value, json};
 
@@ -24,7 +24,10 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &[],
     summary: "Posts to a Discord channel through a webhook.",
     recipient: "a name in `webhooks`",
-    limits: Limits { body: Some(LONGEST), budget: Some(Budget { count: 5, window: Duration::from_secs(2) }) },
+    limits: Limits {
+        body: Some(Length::Characters(LONGEST)),
+        budget: Some(Budget { count: 5, window: Duration::from_secs(2) }),
+    },
     example: "webhooks:\n  alerts: $discord-url\n",
     options: Options::TABLE,
     open: vendor::open::<Discord>,

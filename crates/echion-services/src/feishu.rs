@@ -5,7 +5,8 @@
 
 use async_trait::async_trait;
 use echion_model::{
-    Channel, Field, FieldShape, Limits, Message, Notification, OptionsError, Receipt, Secret, SendError, ServiceKind,
+    Channel, Field, FieldShape, Length, Limits, Message, Notification, OptionsError, Receipt, Secret, SendError,
+    ServiceKind,
 };
 use serde_json::{Map, Value, json};
 
@@ -24,7 +25,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &["lark"],
     summary: "Sends to a Feishu (Lark) group through a custom bot, signed.",
     recipient: "whom to mention: open ids, or `all`, separated by commas; usually empty",
-    limits: Limits { body: Some(LONGEST), budget: Some(FEISHU_BUDGET) },
+    limits: Limits { body: Some(Length::Bytes(LONGEST)), budget: Some(FEISHU_BUDGET) },
     example: "token: $feishu-token\nsecret: $feishu-secret\n",
     options: Options::TABLE,
     open: vendor::open::<Feishu>,

@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use echion_model::{Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &[],
     summary: "Publishes to a topic of Google Cloud Pub/Sub.",
     recipient: "the topic; the option's unless given",
-    limits: Limits { body: Some(10_000_000), budget: None },
+    limits: Limits { body: Some(Length::Bytes(10_000_000)), budget: None },
     example: "project: my-project\ntopic: deployments\n",
     options: Options::TABLE,
     open: vendor::open::<PubSub>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use echion_model::{
-    Budget, Channel, Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+    Budget, Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
 };
 use serde_json::{Value, json};
 
@@ -26,7 +26,10 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &[],
     summary: "Posts to a Google Chat space through a webhook.",
     recipient: "a name in `webhooks`",
-    limits: Limits { body: Some(LONGEST), budget: Some(Budget { count: 1, window: Duration::from_secs(1) }) },
+    limits: Limits {
+        body: Some(Length::Bytes(LONGEST)),
+        budget: Some(Budget { count: 1, window: Duration::from_secs(1) }),
+    },
     example: "webhooks:\n  space: $googlechat-url\n",
     options: Options::TABLE,
     open: vendor::open::<GoogleChat>,

@@ -3,7 +3,7 @@
 //! API: <https://developer.atlassian.com/cloud/jira/platform/rest/v2/api-group-issues/>. *Recipient* is the key of a project, or of an issue to comment on.
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use serde_json::{Value, json};
 
 use crate::http::{Address, Answer, Http, Request};
@@ -17,7 +17,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &[],
     summary: "Creates an issue in Jira, or comments on one.",
     recipient: "the key of a project, or of an issue to comment on",
-    limits: Limits { body: Some(LONGEST), budget: None },
+    limits: Limits { body: Some(Length::Characters(LONGEST)), budget: None },
     example: "url: https://example.atlassian.net\nemail: bot@example.com\ntoken: $jira-token\n",
     options: Options::TABLE,
     open: vendor::open::<Jira>,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use serde_json::{Value, json};
 
 use crate::answer::PAUSE;
@@ -21,7 +21,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &[],
     summary: "Sends to a Matrix room.",
     recipient: "a name in `rooms`, or the id of a room",
-    limits: Limits { body: Some(LONGEST), budget: None },
+    limits: Limits { body: Some(Length::Bytes(LONGEST)), budget: None },
     example: "homeserver: https://matrix.example.com\naccessToken: $matrix-token\nrooms:\n  alerts: '!abc:example.com'\n",
     options: Options::TABLE,
     open: vendor::open::<Matrix>,

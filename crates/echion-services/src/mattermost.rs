@@ -4,7 +4,7 @@
 
 use async_trait::async_trait;
 use echion_model::{
-    Field, FieldShape, Limits, Message, Notification, OptionsError, Receipt, Secret, SectionKind, SendError,
+    Field, FieldShape, Length, Limits, Message, Notification, OptionsError, Receipt, Secret, SectionKind, SendError,
     ServiceKind,
 };
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &[],
     summary: "Posts to a Mattermost channel as a bot.",
     recipient: "the id of the channel (channel menu, view info)",
-    limits: Limits { body: Some(LONGEST), budget: None },
+    limits: Limits { body: Some(Length::Characters(LONGEST)), budget: None },
     example: "apiURL: https://mattermost.example.com\ntoken: $mattermost-token\n",
     options: Options::TABLE,
     open: vendor::open::<Mattermost>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_nats::{ConnectErrorKind, ConnectOptions, Event, HeaderMap};
 use async_trait::async_trait;
-use echion_model::{Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use tokio::sync::mpsc;
 
 use crate::answer::excerpt;
@@ -24,7 +24,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &[],
     summary: "Publishes to a subject of NATS.",
     recipient: "the subject",
-    limits: Limits { body: Some(1024 * 1024), budget: None },
+    limits: Limits { body: Some(Length::Bytes(1024 * 1024)), budget: None },
     example: "url: nats://nats.example.com:4222\nnkey: $nats-nkey\n",
     options: Options::TABLE,
     open: vendor::open::<Nats>,

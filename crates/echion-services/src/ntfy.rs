@@ -3,7 +3,7 @@
 //! API: <https://docs.ntfy.sh/publish/>. *Recipient* is the topic.
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use serde_json::{Value, json};
 
 use crate::http::{Address, Answer, Http, Request};
@@ -17,7 +17,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &[],
     summary: "Publishes to a topic of ntfy.",
     recipient: "the topic",
-    limits: Limits { body: Some(LONGEST), budget: None },
+    limits: Limits { body: Some(Length::Bytes(LONGEST)), budget: None },
     example: "token: $ntfy-token\n",
     options: Options::TABLE,
     open: vendor::open::<Ntfy>,

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use serde_json::{Map, Value, json};
 
 use crate::http::{Address, Answer, Http, Request};
@@ -22,7 +22,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &[],
     summary: "Creates an alert in Opsgenie.",
     recipient: "a team's id that stands in `apiKeys`",
-    limits: Limits { body: Some(LONGEST.1), budget: None },
+    limits: Limits { body: Some(Length::Characters(LONGEST.1)), budget: None },
     example: "apiUrl: api.opsgenie.com\napiKeys:\n  <team-id>: $opsgenie-key\n",
     options: Options::TABLE,
     open: vendor::open::<Opsgenie>,

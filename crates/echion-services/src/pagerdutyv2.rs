@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use serde_json::{Map, Value, json};
 
 use crate::http::{Address, Answer, Http, Request};
@@ -22,7 +22,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &[],
     summary: "Triggers an event in PagerDuty.",
     recipient: "a name in `serviceKeys`",
-    limits: Limits { body: Some(LONGEST), budget: None },
+    limits: Limits { body: Some(Length::Characters(LONGEST)), budget: None },
     example: "serviceKeys:\n  my-service: $pagerduty-key\n",
     options: Options::TABLE,
     open: vendor::open::<PagerDuty>,

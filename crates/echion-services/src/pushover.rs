@@ -3,7 +3,7 @@
 //! API: <https://pushover.net/api>. *Recipient* is the key of a user or group.
 
 use async_trait::async_trait;
-use echion_model::{Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use serde_json::Value;
 
 use crate::http::{Address, Answer, Http, Request};
@@ -20,7 +20,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &[],
     summary: "Sends a push message through Pushover.",
     recipient: "the key of a user or group",
-    limits: Limits { body: Some(LONGEST), budget: None },
+    limits: Limits { body: Some(Length::Characters(LONGEST)), budget: None },
     example: "token: $pushover-token\n",
     options: Options::TABLE,
     open: vendor::open::<Pushover>,

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use serde_json::{Map, Value};
 
 use crate::http::{Address, Answer, Fresh, Http, Request, TokenCache};
@@ -22,7 +22,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &[],
     summary: "Posts to Rocket.Chat as a user.",
     recipient: "`#channel`, `@user`, or the id of a room",
-    limits: Limits { body: Some(LONGEST), budget: None },
+    limits: Limits { body: Some(Length::Characters(LONGEST)), budget: None },
     example: "serverUrl: https://chat.example.com\nemail: bot@example.com\npassword: $rocketchat-password\n",
     options: Options::TABLE,
     open: vendor::open::<RocketChat>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use echion_model::{
-    Budget, Channel, Field, FieldShape, LedgerError, Limits, Message, OptionsError, Receipt, Secret, SendError,
+    Budget, Channel, Field, FieldShape, LedgerError, Length, Limits, Message, OptionsError, Receipt, Secret, SendError,
     ServiceKind,
 };
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,10 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &[],
     summary: "Posts to Slack: threads, updates in place, attachments, blocks.",
     recipient: "a channel by name or id, or a user's id",
-    limits: Limits { body: Some(LONGEST), budget: Some(Budget { count: 10, window: Duration::from_secs(10) }) },
+    limits: Limits {
+        body: Some(Length::Characters(LONGEST)),
+        budget: Some(Budget { count: 10, window: Duration::from_secs(10) }),
+    },
     example: "token: $slack-token\n",
     options: Options::TABLE,
     open: vendor::open::<Slack>,

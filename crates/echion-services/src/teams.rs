@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use echion_model::{
-    Budget, Field, FieldShape, Limits, Message, Notification, OptionsError, Receipt, Secret, SendError, ServiceKind,
+    Budget, Field, FieldShape, Length, Limits, Message, Notification, OptionsError, Receipt, Secret, SendError,
+    ServiceKind,
 };
 use serde_json::{Map, Value, json};
 
@@ -27,7 +28,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     summary: "Posts a card to a Microsoft Teams channel through an Office 365 connector.",
     recipient: "a name in `recipientUrls`",
     limits: Limits {
-        body: Some(LONGEST),
+        body: Some(Length::Bytes(LONGEST)),
         budget: Some(Budget { count: 4, window: std::time::Duration::from_secs(1) }),
     },
     example: "recipientUrls:\n  channel: $teams-channel-url\n",

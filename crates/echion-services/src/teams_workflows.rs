@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use echion_model::{
-    Budget, Field, FieldShape, Limits, Message, Notification, OptionsError, Receipt, Secret, SendError, ServiceKind,
+    Budget, Field, FieldShape, Length, Limits, Message, Notification, OptionsError, Receipt, Secret, SendError,
+    ServiceKind,
 };
 use serde_json::{Map, Value, json};
 
@@ -26,7 +27,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     summary: "Posts an adaptive card to Microsoft Teams through a workflow of Power Automate.",
     recipient: "a name in `recipientUrls`",
     limits: Limits {
-        body: Some(LONGEST),
+        body: Some(Length::Bytes(LONGEST)),
         budget: Some(Budget { count: 4, window: std::time::Duration::from_secs(1) }),
     },
     example: "recipientUrls:\n  channel: $teams-workflow-url\n",

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use echion_model::{Budget, Channel, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{Budget, Channel, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use serde_json::Value;
 
 use crate::answer::PAUSE;
@@ -23,7 +23,10 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &[],
     summary: "Sends to a Telegram chat as a bot.",
     recipient: "a chat's id, with `|<topic id>` for a topic, or a channel's name without `@`",
-    limits: Limits { body: Some(LONGEST), budget: Some(Budget { count: 20, window: Duration::from_secs(60) }) },
+    limits: Limits {
+        body: Some(Length::Characters(LONGEST)),
+        budget: Some(Budget { count: 20, window: Duration::from_secs(60) }),
+    },
     example: "token: $telegram-token\n",
     options: Options::TABLE,
     open: vendor::open::<Telegram>,

@@ -3,7 +3,7 @@
 //! API: <https://developer.webex.com/docs/api/v1/messages/create-a-message>. *Recipient* is a room's id or a person's e-mail address.
 
 use async_trait::async_trait;
-use echion_model::{Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use serde_json::{Value, json};
 
 use crate::http::{Address, Http, Request};
@@ -19,7 +19,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &[],
     summary: "Sends to a Webex room or person as a bot.",
     recipient: "a room's id or a person's e-mail address",
-    limits: Limits { body: Some(LONGEST), budget: None },
+    limits: Limits { body: Some(Length::Bytes(LONGEST)), budget: None },
     example: "token: $webex-token\n",
     options: Options::TABLE,
     open: vendor::open::<Webex>,

@@ -5,7 +5,8 @@
 
 use async_trait::async_trait;
 use echion_model::{
-    Channel, Field, FieldShape, Limits, Message, Notification, OptionsError, Receipt, Secret, SendError, ServiceKind,
+    Channel, Field, FieldShape, Length, Limits, Message, Notification, OptionsError, Receipt, Secret, SendError,
+    ServiceKind,
 };
 use serde_json::{Value, json};
 
@@ -27,7 +28,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &["wechat-work"],
     summary: "Sends to a WeCom (企业微信) group through a robot.",
     recipient: "whom to mention: user ids, mobile numbers or `all`, separated by commas; usually empty",
-    limits: Limits { body: Some(LONGEST.1), budget: Some(WECOM_BUDGET) },
+    limits: Limits { body: Some(Length::Bytes(LONGEST.1)), budget: Some(WECOM_BUDGET) },
     example: "key: $wecom-key\n",
     options: Options::TABLE,
     open: vendor::open::<WeCom>,

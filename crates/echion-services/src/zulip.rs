@@ -3,7 +3,7 @@
 //! API: <https://zulip.com/api/send-message>. *Recipient* is `channel|topic`, or e-mail addresses separated by commas.
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use serde_json::{Value, json};
 
 use crate::http::{Address, Answer, Http, Request};
@@ -17,7 +17,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &[],
     summary: "Sends to a Zulip channel or to people.",
     recipient: "`channel|topic`, or e-mail addresses separated by commas",
-    limits: Limits { body: Some(LONGEST), budget: None },
+    limits: Limits { body: Some(Length::Characters(LONGEST)), budget: None },
     example: "apiURL: https://zulip.example.com\nemail: bot@zulip.example.com\napiKey: $zulip-key\n",
     options: Options::TABLE,
     open: vendor::open::<Zulip>,

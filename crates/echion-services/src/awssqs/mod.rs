@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use serde_json::{Map, Value, json};
 
 use crate::answer::PAUSE;
@@ -27,7 +27,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &[],
     summary: "Sends to a queue of AWS SQS.",
     recipient: "the queue's name; the option's unless given",
-    limits: Limits { body: Some(1024 * 1024), budget: None },
+    limits: Limits { body: Some(Length::Bytes(1024 * 1024)), budget: None },
     example: "queue: deployments\nregion: eu-central-1\nkey: $aws-key\nsecret: $aws-secret\n",
     options: Options::TABLE,
     open: vendor::open::<Sqs>,

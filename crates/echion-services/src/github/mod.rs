@@ -6,7 +6,7 @@ mod app;
 mod calls;
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use serde_json::Value;
 
 use crate::http::{Address, Http};
@@ -26,7 +26,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &[],
     summary: "Tells GitHub: commit status, deployment, comment on the pull request, check run, dispatch.",
     recipient: "not used: the template names the repository",
-    limits: Limits { body: Some(calls::LONGEST_COMMENT), budget: None },
+    limits: Limits { body: Some(Length::Characters(calls::LONGEST_COMMENT)), budget: None },
     example: "appID: 123456\ninstallationID: 12345678\nprivateKey: $github-private-key\n",
     options: Options::TABLE,
     open: vendor::open::<GitHub>,
