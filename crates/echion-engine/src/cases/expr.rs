@@ -82,6 +82,11 @@ pub(super) fn value_of(json: &Json) -> Result<Value, String> {
 /// A value in every form that a case can ask for: as JSON, its Go type, and its `%v`.
 #[must_use]
 pub fn describe(id: Json, value: &Value) -> Json {
+    // Values can share parts, so a small one can be endless when it is written out.
+    if weigh(value, 0, MOST).is_none() {
+        let error = format!("the result is too large to be shown: written out it has more than {MOST} bytes");
+        return json!({"id": id, "type": type_name(value), "err": error});
+    }
     let mut answer = json!({"id": id, "out": out(value, 0), "type": type_name(value)});
     if let Value::List(_) | Value::Map(_) | Value::Table(_) | Value::Bytes(_) = value {
         answer["types"] = types(value, 0);
@@ -100,6 +105,44 @@ pub fn describe(id: Json, value: &Value) -> Json {
 /// Go's `%T`.
 fn type_name(value: &Value) -> String {
     value.type_of().map_or_else(|| "<nil>".to_owned(), |t| t.to_string())
+}
+
+/// The most that is written out, in bytes; every part counts for one at least.
+const MOST: usize = 1 << 20;
+
+/// What is left of so many bytes when a value is written out.
+fn weigh(value: &Value, depth: usize, left: usize) -> Option<usize> {
+    let left = left.checked_sub(1)?;
+    if depth > MAX_DEPTH {
+        return Some(left);
+    }
+    let mut left = left;
+    match value {
+        Value::Str(text) => left = left.checked_sub(text.as_bytes().len())?,
+        Value::Bytes(bytes) => left = left.checked_sub(bytes.as_deref().map_or(0, <[u8]>::len))?,
+        Value::List(list) => {
+            for item in list.items() {
+                left = weigh(item, depth + 1, left)?;
+            }
+        }
+        Value::Map(map) => {
+            for (key, value) in map.entries().iter() {
+                left = weigh(value, depth + 1, left.checked_sub(key.as_bytes().len())?)?;
+            }
+        }
+        Value::Table(table) => {
+            for (key, value) in table.entries().iter() {
+                left = weigh(value, depth + 1, weigh(key, depth + 1, left)?)?;
+            }
+        }
+        Value::Object(object) => {
+            for name in object.object_type().fields {
+                left = weigh(&object.field(name).unwrap_or_default(), depth + 1, left)?;
+            }
+        }
+        _ => {}
+    }
+    Some(left)
 }
 
 /// How deep values are described.
@@ -174,4 +217,22 @@ fn types(value: &Value, depth: usize) -> Json {
 pub(super) fn base64(bytes: &[u8]) -> String {
     let quoted = echion_value::json::marshal(&Value::Bytes(Some(Arc::from(bytes)))).unwrap_or_default();
     String::from_utf8_lossy(&quoted).trim_matches('"').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_that_shares_its_parts_is_not_written_out_forever() {
+        for expr in
+            ["let v = reduce(1..45, [#acc, #acc], 0); v", "let v = reduce(1..45, {{'a': #acc, 'b': #acc}}, 0); v"]
+        {
+            let answer = answer(&json!({"id": "shared", "expr": expr}));
+            let error = answer["err"].as_str().unwrap_or_default();
+            assert!(error.starts_with("the result is too large to be shown"), "{answer}");
+        }
+        let small = answer(&json!({"id": "small", "expr": "let v = reduce(1..9, [#acc, #acc], 0); v"}));
+        assert!(small.get("err").is_none(), "{small}");
+    }
 }

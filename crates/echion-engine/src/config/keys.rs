@@ -34,19 +34,29 @@ pub(super) fn load(
         environment,
         previous,
     };
+    loader.read_legacy();
     for (key, text) in &sources.config_map {
         loader.key(key, text);
     }
+    loader.apply_legacy();
     loader.check_references();
     loader.config
 }
 
-struct Loader<'a> {
-    config: Config,
-    sources: &'a Sources,
-    kinds: &'a [&'static ServiceKind],
+pub(super) struct Loader<'a> {
+    pub(super) config: Config,
+    pub(super) sources: &'a Sources,
+    pub(super) kinds: &'a [&'static ServiceKind],
     environment: &'a Environment,
-    previous: Option<&'a Config>,
+    pub(super) previous: Option<&'a Config>,
+}
+
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub(super) struct SubscriptionSource {
+    recipients: Vec<String>,
+    triggers: Vec<String>,
+    selector: String,
 }
 
 impl Loader<'_> {
@@ -101,6 +111,9 @@ impl Loader<'_> {
     }
 
     fn template(&mut self, key: &str, name: &str, text: &str) -> Result<(), Vec<Finding>> {
+        if self.config.legacy.has_template(name) {
+            return Ok(());
+        }
         let node = read(key, text)?;
         let (template, warnings) = Template::compile(key, &node, self.kinds)?;
         self.config.templates.insert(name.to_owned(), Arc::new(template));
@@ -109,8 +122,19 @@ impl Loader<'_> {
     }
 
     fn trigger(&mut self, key: &str, name: &str, text: &str) -> Result<(), Vec<Finding>> {
-        let node = read(key, text)?;
-        let (mut trigger, warnings) = Trigger::parse(key, &node).map_err(|e| vec![e.into_finding()])?;
+        let mut node = read(key, text)?;
+        self.config.legacy.override_trigger(name, &mut node);
+        self.compile_trigger(key, name, &node, text)
+    }
+
+    pub(super) fn compile_trigger(
+        &mut self,
+        key: &str,
+        name: &str,
+        node: &Node,
+        text: &str,
+    ) -> Result<(), Vec<Finding>> {
+        let (mut trigger, warnings) = Trigger::parse(key, node).map_err(|e| vec![e.into_finding()])?;
         if let Some(previous) = self.previous.and_then(|config| config.triggers.get(name)) {
             trigger.follow(previous);
         }
@@ -127,12 +151,7 @@ impl Loader<'_> {
         }
         let type_name = rest.split('.').next().unwrap_or_default();
         let name = service_name(rest);
-        let known = |k: &&&'static ServiceKind| k.name == type_name || k.aliases.contains(&type_name);
-        let Some(kind) = self.kinds.iter().find(known).copied() else {
-            let names = self.kinds.iter().flat_map(|k| std::iter::once(k.name).chain(k.aliases.iter().copied()));
-            let finding = Finding::error(key, (1, 1), format!("service type `{type_name}` is not supported"));
-            return Err(vec![finding.hint(nearest_hint(type_name, names, "type"))]);
-        };
+        let kind = self.kind(key, type_name)?;
         let mut node = read(key, text)?;
         let mut missing = Vec::new();
         node.rewrite(&mut |text| secrets::substitute(text, &self.sources.secret, &mut missing));
@@ -140,34 +159,52 @@ impl Loader<'_> {
             let message = format!("the Secret has no key `{name}`; `${name}` is used as it stands");
             self.config.findings.push(Finding::error(key, (1, 1), message).warning());
         }
-        let service = (kind.open)(name, &node, self.environment).map_err(|error| {
-            // The text of the key is not quoted: it may hold a secret.
-            vec![Finding::error(key, error.at, error.message).hint(error.hint)]
-        })?;
-        for (option, at) in service.unknown_options() {
-            let message = format!("`{}` has no option `{option}`", kind.name);
-            self.config.findings.push(Finding::error(key, at, message).warning());
-        }
+        let entry = self.open(key, kind, name, &node)?;
         if self.config.services.contains_key(name) {
             let message = format!("another key already configures a service called `{name}`");
             let hint = "give one of them another name: `service.<type>.<name>`";
             self.config.findings.push(Finding::error(key, (1, 1), message).hint(hint));
             return Ok(());
         }
-        self.config.services.insert(name.to_owned(), ServiceEntry { kind, service });
+        self.config.services.insert(name.to_owned(), entry);
         Ok(())
     }
 
-    fn subscriptions(&mut self, key: &str, text: &str) -> Result<(), Vec<Finding>> {
-        #[derive(serde::Deserialize, Default)]
-        #[serde(default)]
-        struct Source {
-            recipients: Vec<String>,
-            triggers: Vec<String>,
-            selector: String,
+    /// The service type of this name.
+    pub(super) fn kind(&self, key: &str, type_name: &str) -> Result<&'static ServiceKind, Vec<Finding>> {
+        let known = |k: &&&'static ServiceKind| k.name == type_name || k.aliases.contains(&type_name);
+        self.kinds.iter().find(known).copied().ok_or_else(|| {
+            let names = self.kinds.iter().flat_map(|k| std::iter::once(k.name).chain(k.aliases.iter().copied()));
+            let finding = Finding::error(key, (1, 1), format!("service type `{type_name}` is not supported"));
+            vec![finding.hint(nearest_hint(type_name, names, "type"))]
+        })
+    }
+
+    /// Builds a service. The text of its options is never quoted: it may hold a secret.
+    pub(super) fn open(
+        &mut self,
+        key: &str,
+        kind: &'static ServiceKind,
+        name: &str,
+        options: &Node,
+    ) -> Result<ServiceEntry, Vec<Finding>> {
+        let service = (kind.open)(name, options, self.environment)
+            .map_err(|error| vec![Finding::error(key, error.at, error.message).hint(error.hint)])?;
+        for (option, at) in service.unknown_options() {
+            let message = format!("`{}` has no option `{option}`", kind.name);
+            self.config.findings.push(Finding::error(key, at, message).warning());
         }
+        Ok(ServiceEntry { kind, service })
+    }
+
+    fn subscriptions(&mut self, key: &str, text: &str) -> Result<(), Vec<Finding>> {
+        let entries: Vec<SubscriptionSource> = self.decode(key, text)?;
+        self.subscribe(key, entries);
+        Ok(())
+    }
+
+    pub(super) fn subscribe(&mut self, key: &str, entries: Vec<SubscriptionSource>) {
         let mut findings = Vec::new();
-        let entries: Vec<Source> = self.decode(key, text)?;
         for (index, entry) in entries.into_iter().enumerate() {
             match Selector::parse(&entry.selector) {
                 Ok(selector) => self.config.subscriptions.push(Subscription {
@@ -184,7 +221,6 @@ impl Loader<'_> {
             }
         }
         self.config.findings.extend(findings);
-        Ok(())
     }
 
     fn list(&mut self, key: &str, text: &str) -> Result<Vec<String>, Vec<Finding>> {
@@ -216,7 +252,10 @@ impl Loader<'_> {
     fn check_references(&mut self) {
         let mut findings = Vec::new();
         let config = &self.config;
-        let text = self.sources.config_map.get("subscriptions").map(String::as_str).unwrap_or_default();
+        let (key, text) = match config.legacy.subscriptions_text() {
+            Some(text) => ("config.yaml.subscriptions", text),
+            None => ("subscriptions", self.sources.config_map.get("subscriptions").map_or("", String::as_str)),
+        };
         for (index, subscription) in config.subscriptions.iter().enumerate() {
             for destination in &subscription.destinations {
                 let name = &destination.service;
@@ -224,7 +263,7 @@ impl Loader<'_> {
                     let hint = nearest_hint(name, config.services.keys().map(String::as_str), "service");
                     let message = format!("no service `{name}` is configured");
                     findings.push(
-                        Finding::error(format!("subscriptions[{index}].recipients"), find(text, name), message)
+                        Finding::error(format!("{key}[{index}].recipients"), find(text, name), message)
                             .in_text(text)
                             .hint(hint),
                     );
@@ -235,7 +274,7 @@ impl Loader<'_> {
                     let hint = nearest_hint(name, config.triggers.keys().map(String::as_str), "trigger");
                     let message = format!("no trigger `{name}` is configured");
                     findings.push(
-                        Finding::error(format!("subscriptions[{index}].triggers"), find(text, name), message)
+                        Finding::error(format!("{key}[{index}].triggers"), find(text, name), message)
                             .in_text(text)
                             .hint(hint),
                     );
@@ -243,8 +282,11 @@ impl Loader<'_> {
             }
         }
         for (name, trigger) in &config.triggers {
-            let key = format!("trigger.{name}");
-            let text = self.sources.config_map.get(&key).map(String::as_str).unwrap_or_default();
+            let own = format!("trigger.{name}");
+            let (key, text) = match self.sources.config_map.get(&own) {
+                Some(text) => (own, text.as_str()),
+                None => config.legacy.place_of_trigger(name),
+            };
             for (index, condition) in trigger.conditions.iter().enumerate() {
                 for template in condition.send.iter().filter(|t| !config.templates.contains_key(*t)) {
                     let hint = nearest_hint(template, config.templates.keys().map(String::as_str), "template");
@@ -269,7 +311,7 @@ fn read(key: &str, text: &str) -> Result<Node, Vec<Finding>> {
     })
 }
 
-fn copy<T: Clone>(from: &BTreeMap<String, T>, to: &mut BTreeMap<String, T>, name: &str) -> bool {
+pub(super) fn copy<T: Clone>(from: &BTreeMap<String, T>, to: &mut BTreeMap<String, T>, name: &str) -> bool {
     match from.get(name) {
         Some(value) => {
             to.insert(name.to_owned(), value.clone());

@@ -2,6 +2,7 @@
 
 mod documents;
 mod keys;
+mod legacy;
 mod secrets;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,9 @@ pub struct Config {
     service_default_triggers: BTreeMap<String, Vec<String>>,
     context: BTreeMap<String, String>,
     secrets: Value,
+    legacy: Arc<legacy::Legacy>,
+    /// Names of the services of `notifiers.yaml`.
+    notifiers: Vec<String>,
 }
 
 /// A configured service and its type.

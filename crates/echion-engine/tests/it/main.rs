@@ -4,6 +4,7 @@
 
 mod configuration;
 mod docs;
+mod legacy;
 mod planning;
 mod world;
 

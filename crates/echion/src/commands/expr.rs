@@ -24,7 +24,13 @@ pub(super) fn run(args: Expr) -> Outcome {
     };
     match args.output.output {
         Format::Table => print::out(&echion_value::format::display(&value).to_text()),
-        Format::Json => print::out(&cases::expr::describe(json!(null), &value).to_string()),
+        Format::Json => {
+            let shown = cases::expr::describe(json!(null), &value);
+            if let Some(error) = shown["err"].as_str() {
+                return Ok(failed(error.to_owned()));
+            }
+            print::out(&shown.to_string());
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -69,7 +75,13 @@ fn trace(preview: &Preview, source: &str, format: Format) -> Outcome {
             let steps = steps.map(|(step, part)| {
                 let mut shown = json!({"start": step.start, "end": step.end, "text": part});
                 match &step.outcome {
-                    Ok(value) => shown["value"] = cases::expr::describe(json!(null), value)["out"].take(),
+                    Ok(value) => {
+                        let mut described = cases::expr::describe(json!(null), value);
+                        match described["err"].take() {
+                            serde_json::Value::Null => shown["value"] = described["out"].take(),
+                            error => shown["error"] = error,
+                        }
+                    }
                     Err(message) => shown["error"] = json!(message),
                 }
                 shown

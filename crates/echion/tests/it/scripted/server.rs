@@ -280,7 +280,7 @@ fn list(server: &Server, plural: &str, from: &str, wanted: Option<String>) -> Re
         .map(|((_, name), object)| (name, object))
         .collect();
     let page: Vec<&Value> = rest.iter().take(PAGE).map(|(_, object)| *object).collect();
-    let token = (rest.len() > PAGE).then(|| format!("{version} {}", rest[PAGE - 1].0)).unwrap_or_default();
+    let token = if rest.len() > PAGE { format!("{version} {}", rest[PAGE - 1].0) } else { String::new() };
     let list = json!({ "kind": "List", "apiVersion": "v1", "items": page,
         "metadata": { "resourceVersion": version, "continue": token } });
     answer(200, &[], Body::from(list.to_string()))
