@@ -9,6 +9,14 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|source: &str| {
     let data: Value = serde_json::from_str(r#"{"app":{"a":[1,2.5,"x",null,{"b":true}],"s":"text"}}"#).unwrap_or_default();
     if let Ok(template) = parse("t", source, echion_sprig::functions()) {
-        let _ = template.render(&data, &mut Host::new(Time::default()), &Limits::default());
+        let _ = template.reads();
+        let mut random = |bytes: &mut [u8]| {
+            bytes.fill(7);
+            Ok(())
+        };
+        let mut host = Host::new(Time::default()).with_random(&mut random);
+        if let Ok(out) = template.render(&data, &mut host, &Limits::default()) {
+            let _ = template.origin(&data, &mut host, &Limits::default(), out.len() / 2);
+        }
     }
 });

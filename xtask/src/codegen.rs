@@ -15,6 +15,7 @@ const INTRODUCTION: &str = include_str!("expression.md");
 pub(crate) fn run(check: bool) -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut good = one(&root, "docs/functions/expression.md", check, |_| Some(expression()));
+    good &= one(&root, "docs/functions/template.md", check, |_| Some(crate::template::page()));
     for kind in echion_services::ALL {
         let page = format!("docs/services/{}.md", kind.name);
         good &= one(&root, &page, check, |old| services::fill(old, &services::page(kind)));
@@ -66,7 +67,7 @@ fn expression() -> String {
 }
 
 /// A text as code in a cell of a table.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     if text.is_empty() {
         return "(empty)".to_owned();
     }

@@ -2,6 +2,7 @@
 
 mod codegen;
 mod services;
+mod template;
 mod tidy;
 
 use std::process::ExitCode;

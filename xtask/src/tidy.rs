@@ -15,6 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("echion-model", &["echion-value"]),
     ("echion-engine", &["echion-expr", "echion-model", "echion-sprig", "echion-template", "echion-value"]),
     ("echion-services", &["echion-model", "echion-value"]),
+    ("echion-console", &["echion-model"]),
     ("echion-delivery", &["echion-model"]),
     ("echion-sources", &["echion-model", "echion-value"]),
     ("echion-sandbox", &[]),

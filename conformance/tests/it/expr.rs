@@ -28,6 +28,11 @@ fn expr_probes() {
     run("expr_probes");
 }
 
+#[test]
+fn expr_more() {
+    run("expr_more");
+}
+
 fn run(file: &str) {
     let mut tally = Tally::default();
     for case in conformance::load(file).unwrap() {

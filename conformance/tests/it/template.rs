@@ -38,6 +38,11 @@ fn domain() {
     run("domain");
 }
 
+#[test]
+fn template_own() {
+    run("template_own");
+}
+
 fn run(file: &str) {
     let mut tally = Tally::default();
     for case in conformance::load(file).unwrap().iter().filter(|case| case["mode"] == "template") {

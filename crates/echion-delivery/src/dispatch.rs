@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use echion_model::{
-    Channel, Delivery, DeliveryId, Ledger, LedgerError, Message, Outcome, ResourceId, SendError, SendErrorKind, Service,
+    Channel, Delivery, DeliveryId, Intent, Ledger, LedgerError, Message, Outcome, ResourceId, SendError, SendErrorKind,
+    Service,
 };
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -25,8 +26,8 @@ const GLANCE: Duration = Duration::from_secs(10);
 /// The vendor's word on pauses is taken up to here.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 
-/// Finds the configured service of a name; a reloaded configuration answers differently.
-pub type Directory = Arc<dyn Fn(&str) -> Option<Arc<dyn Service>> + Send + Sync>;
+/// Finds the service that a delivery is for; a reloaded configuration answers differently.
+pub type Directory = Arc<dyn Fn(&Intent) -> Option<Arc<dyn Service>> + Send + Sync>;
 
 /// The current time in milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -158,7 +159,7 @@ impl Dispatcher {
                 continue;
             }
             let name = &delivery.intent.destination.service;
-            let Some(service) = (self.directory)(name) else {
+            let Some(service) = (self.directory)(&delivery.intent) else {
                 let error = SendError::permanent(
                     format!("no service `{name}` is configured any more"),
                     format!("configure `service.<type>.{name}`, then re-deliver"),
@@ -169,7 +170,12 @@ impl Dispatcher {
                 later(now);
                 continue;
             };
-            let channel = service.channel(&delivery.intent.destination.recipient);
+            let mut channel = service.channel(&delivery.intent.destination.recipient);
+            let owner = &delivery.intent.owner;
+            if !owner.is_empty() {
+                // Whoever configures a namespace has budgets of their own.
+                channel.name = format!("{owner}/{}", channel.name);
+            }
             if let Some(until) = flights.resting.get(&channel.name).copied().filter(|until| *until > now) {
                 later(until);
                 continue;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use echion_model::{
-    Delivery, DeliveryId, Filter, Intent, Ledger, LedgerError, Outcome, Resource, ResourceId, SendErrorKind, State,
-    StateChange, Status,
+    Counts, Delivery, DeliveryId, Filter, Intent, Ledger, LedgerError, Mirror, Outcome, Resource, ResourceId,
+    SendErrorKind, State, StateChange, Status,
 };
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
@@ -17,8 +17,17 @@ use sqlx::sqlite::{
 use sqlx::{Row as _, SqlSafeStr as _};
 use uuid::Uuid;
 
-/// How long attempts of delivered messages are kept.
-const KEEP_ATTEMPTS: i64 = 7 * 24 * 60 * 60 * 1000;
+/// How long delivered messages and their attempts are kept.
+const KEEP_HISTORY: i64 = 7 * 24 * 60 * 60 * 1000;
+
+/// How many state keys of a resource are kept. The annotation holds the newest hundred of them.
+const KEEP_STATE: i64 = 1000;
+
+/// The queue a delivery stands in: its service, and whose it is.
+fn queue(intent: &Intent) -> String {
+    let service = &intent.destination.service;
+    if intent.owner.is_empty() { service.clone() } else { format!("{}/{service}", intent.owner) }
+}
 
 /// A ledger in an SQLite file.
 #[derive(Debug)]
@@ -57,16 +66,15 @@ impl SqlLedger {
             .connect_with(options)
             .await
             .map_err(failed(what.clone()))?;
-        let migration = |version, name, sql: &'static str| {
+        let step = |version, name, sql: &'static str| {
             Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, sql.into_sql_str(), false)
         };
-        Migrator::with_migrations(vec![
-            migration(1, "ledger", include_str!("../migrations/0001_ledger.sql")),
-            migration(2, "memory", include_str!("../migrations/0002_memory.sql")),
-        ])
-        .run(&pool)
-        .await
-        .map_err(failed(what))?;
+        let steps = vec![
+            step(1, "ledger", include_str!("../migrations/0001_ledger.sql")),
+            step(2, "memory", include_str!("../migrations/0002_memory.sql")),
+            step(3, "mirror", include_str!("../migrations/0003_mirror.sql")),
+        ];
+        Migrator::with_migrations(steps).run(&pool).await.map_err(failed(what))?;
         Ok(Self { pool })
     }
 }
@@ -168,14 +176,16 @@ impl Ledger for SqlLedger {
             let delivery = Uuid::now_v7().to_string();
             let text = serde_json::to_string(intent).map_err(failed("write down a delivery"))?;
             sqlx::query(
-                "INSERT INTO delivery (id, kind, namespace, name, service, intent, status, attempts, created, due, detail, fix) \
-                 VALUES (?, ?, ?, ?, ?, ?, 'pending', 0, ?, ?, '', '')",
+                "INSERT INTO delivery \
+                 (id, kind, namespace, name, service, state_key, intent, status, attempts, created, due, detail, fix) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', 0, ?, ?, '', '')",
             )
             .bind(&delivery)
             .bind(&id.kind)
             .bind(&id.namespace)
             .bind(&id.name)
-            .bind(&intent.destination.service)
+            .bind(queue(intent))
+            .bind(&intent.state_key)
             .bind(text)
             .bind(now)
             .bind(now)
@@ -184,8 +194,86 @@ impl Ledger for SqlLedger {
             .map_err(error())?;
             ids.push(DeliveryId(delivery));
         }
+        // Revisions come without end; the oldest are forgotten.
+        sqlx::query(
+            "DELETE FROM state WHERE kind = ?1 AND namespace = ?2 AND name = ?3 AND key IN \
+             (SELECT key FROM state WHERE kind = ?1 AND namespace = ?2 AND name = ?3 ORDER BY since DESC LIMIT -1 OFFSET ?4)",
+        )
+        .bind(&id.kind)
+        .bind(&id.namespace)
+        .bind(&id.name)
+        .bind(KEEP_STATE)
+        .execute(&mut *tx)
+        .await
+        .map_err(error())?;
         tx.commit().await.map_err(error())?;
         Ok(ids)
+    }
+
+    async fn acknowledged(&self, resource: &ResourceId) -> Result<State, LedgerError> {
+        // A key without a delivery was imported; of several deliveries the last one counts.
+        let rows = sqlx::query(
+            "SELECT key, since FROM state s WHERE kind = ? AND namespace = ? AND name = ? AND 'delivered' = COALESCE( \
+             (SELECT status FROM delivery d WHERE d.kind = s.kind AND d.namespace = s.namespace AND d.name = s.name \
+             AND d.state_key = s.key ORDER BY d.id DESC LIMIT 1), 'delivered')",
+        )
+        .bind(&resource.kind)
+        .bind(&resource.namespace)
+        .bind(&resource.name)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed(format!("read what {resource} was told")))?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    async fn mirrored(&self, resource: &ResourceId) -> Result<Option<Mirror>, LedgerError> {
+        let row = sqlx::query("SELECT uid, mirrored FROM resource WHERE kind = ? AND namespace = ? AND name = ?")
+            .bind(&resource.kind)
+            .bind(&resource.namespace)
+            .bind(&resource.name)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failed(format!("read what was written into {resource}")))?;
+        Ok(row.map(|row| Mirror { uid: row.get(0), annotation: row.get(1) }))
+    }
+
+    async fn mirror(&self, resource: &ResourceId, annotation: &str) -> Result<(), LedgerError> {
+        sqlx::query("UPDATE resource SET mirrored = ? WHERE kind = ? AND namespace = ? AND name = ?")
+            .bind(annotation)
+            .bind(&resource.kind)
+            .bind(&resource.namespace)
+            .bind(&resource.name)
+            .execute(&self.pool)
+            .await
+            .map_err(failed(format!("note what was written into {resource}")))?;
+        Ok(())
+    }
+
+    async fn known(&self, kind: &str) -> Result<Vec<ResourceId>, LedgerError> {
+        let rows = sqlx::query("SELECT namespace, name FROM resource WHERE kind = ?")
+            .bind(kind)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed("list the resources that have a state"))?;
+        let id = |row: &SqliteRow| ResourceId { kind: kind.to_owned(), namespace: row.get(0), name: row.get(1) };
+        Ok(rows.iter().map(id).collect())
+    }
+
+    async fn counts(&self) -> Result<Counts, LedgerError> {
+        let rows = sqlx::query("SELECT status, COUNT(*) FROM delivery WHERE status <> 'delivered' GROUP BY status")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed("count the deliveries that wait"))?;
+        let mut counts = Counts::default();
+        for row in rows {
+            let count = u64::try_from(row.get::<i64, _>(1)).unwrap_or(0);
+            match Status::parse(row.get(0)) {
+                Some(Status::Pending) => counts.pending = count,
+                Some(Status::Parked) => counts.parked = count,
+                _ => {}
+            }
+        }
+        Ok(counts)
     }
 
     async fn forget(&self, resource: &ResourceId) -> Result<(), LedgerError> {
@@ -299,11 +387,11 @@ impl Ledger for SqlLedger {
             .map_err(error())?;
         }
         if matches!(outcome, Outcome::Delivered(_)) {
-            sqlx::query("DELETE FROM attempt WHERE started < ?")
-                .bind(now.saturating_sub(KEEP_ATTEMPTS))
-                .execute(&mut *tx)
-                .await
-                .map_err(error())?;
+            for sql in
+                ["DELETE FROM attempt WHERE started < ?", "DELETE FROM delivery WHERE status = 'delivered' AND due < ?"]
+            {
+                sqlx::query(sql).bind(now.saturating_sub(KEEP_HISTORY)).execute(&mut *tx).await.map_err(error())?;
+            }
         }
         tx.commit().await.map_err(error())
     }
@@ -374,6 +462,7 @@ mod tests {
         Intent {
             trigger: "t".into(),
             condition: "[0].x".into(),
+            owner: String::new(),
             state_key: key.into(),
             templates: vec!["a".into()],
             destination: Destination { service: service.into(), recipient: String::new() },

@@ -6,7 +6,10 @@
 pub mod cases;
 mod condition;
 mod config;
+mod deadline;
 mod freshness;
+mod interest;
+mod json;
 mod namespaces;
 mod plan;
 mod preview;
@@ -20,6 +23,7 @@ pub mod variables;
 pub use condition::Conditions;
 pub use config::{Config, Documents, DocumentsError, Sources};
 pub use freshness::{Freshness, freshness};
+pub use interest::Interest;
 pub use namespaces::Namespaces;
 pub use plan::{Action, Look, Plan, Step, look};
 pub use preview::Preview;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use echion_model::{Destination, Intent, Notification, RenderContext, Resource, ResourceId, State, StateChange};
+use echion_model::{Destination, Intent, Notification, Resource, ResourceId, State, StateChange};
 use echion_value::{Map, Value};
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::freshness::{Freshness, freshness};
 use crate::namespaces::Namespaces;
 use crate::state::{NOTIFIED, decode_annotation, state_key};
 use crate::subscription::{self, Destinations};
-use crate::trigger::Condition;
+use crate::trigger::{Condition, Trigger};
 use crate::variables::Scene;
 
 /// What a look needs beside the configuration.
@@ -24,6 +24,8 @@ pub struct Look<'a> {
     pub project: Option<&'a Value>,
     /// What the ledger remembers of it; `None` when it has never seen it, and the peer's annotation counts.
     pub state: Option<&'a State>,
+    /// Somebody else has written the annotation since, so that what it says counts beside the state.
+    pub foreign: bool,
     /// In which namespaces resources are looked at.
     pub namespaces: &'a Namespaces,
     /// The clock, the repository and everything else that conditions and templates may ask.
@@ -104,18 +106,20 @@ pub fn look(config: &Config, look: Look<'_>) -> Plan {
         plan.skipped = Some("sync status out of date".to_owned());
         return plan;
     }
-    let imported = match look.state {
-        Some(_) => State::new(),
-        None => look.resource.annotation(NOTIFIED).map(|text| decode_annotation(&text)).unwrap_or_default(),
-    };
+    let mut imported = State::new();
+    if look.state.is_none() || look.foreign {
+        imported = look.resource.annotation(NOTIFIED).map(|text| decode_annotation(&text)).unwrap_or_default();
+    }
+    let mut state = imported.clone();
+    state.extend(look.state.into_iter().flatten().map(|(key, since)| (key.clone(), *since)));
+    imported.retain(|key, _| look.state.is_none_or(|known| !known.contains_key(key)));
     let Destinations { by_trigger, notes } = subscription::destinations(config, look.resource, look.project);
     plan.notes = notes;
     if by_trigger.is_empty() {
         return plan;
     }
-    plan.change.set.clone_from(&imported);
-    let mut planner =
-        Planner { config, look, state: look.state.unwrap_or(&imported), plan, templates: BTreeMap::new() };
+    plan.change.set = imported;
+    let mut planner = Planner { config, look, state, plan, templates: BTreeMap::new() };
     let variables = look.scene.trigger_variables(config, look.resource, look.project);
     for (trigger, destinations) in &by_trigger {
         planner.trigger(trigger, destinations, &variables);
@@ -126,7 +130,7 @@ pub fn look(config: &Config, look: Look<'_>) -> Plan {
 struct Planner<'a> {
     config: &'a Config,
     look: Look<'a>,
-    state: &'a State,
+    state: State,
     plan: Plan,
     /// Variables of templates by service: the same for all its recipients but for one entry.
     templates: BTreeMap<String, Map>,
@@ -144,13 +148,20 @@ impl Planner<'_> {
         for condition in &trigger.conditions {
             let evaluation = self.look.scene.evaluate(condition, variables);
             for destination in destinations {
-                let plain = || state_key("", "", name, &condition.key, destination);
+                let owner = self.config.owner.as_str();
+                let plain = || state_key("", owner, name, &condition.key, destination);
                 let (key, action) = match (&evaluation.when, &evaluation.once_per) {
                     (Err(error), _) => (plain(), Action::Unknown(error.clone())),
                     (Ok(true), Err(error)) => (String::new(), Action::Failed(format!("`oncePer` failed: {error}"))),
                     (Ok(true), Ok(once_per)) => {
-                        let key = state_key(once_per, "", name, &condition.key, destination);
+                        let key = state_key(once_per, owner, name, &condition.key, destination);
                         let action = if self.state.contains_key(&key) {
+                            Action::AlreadySent
+                        } else if let Some((old, since)) = self.before_an_edit(&trigger, condition, &key) {
+                            // The destination has heard of it; only the words of the condition are new.
+                            self.plan.change.set.remove(&old);
+                            self.plan.change.clear.push(old);
+                            self.plan.change.set.insert(key.clone(), since);
                             Action::AlreadySent
                         } else {
                             self.intend(name, condition, destination, &key)
@@ -173,6 +184,15 @@ impl Planner<'_> {
         }
     }
 
+    /// The state key that this condition had before its `when` was edited, or before it moved in the list.
+    fn before_an_edit(&self, trigger: &Trigger, condition: &Condition, key: &str) -> Option<(String, i64)> {
+        let (before, after) = key.split_once(condition.key.as_str())?;
+        trigger.former(&condition.key).find_map(|former| {
+            let key = format!("{before}{former}{after}");
+            self.state.get(&key).map(|since| (key, *since))
+        })
+    }
+
     fn step(&mut self, trigger: &str, condition: &str, to: &Destination, state_key: String, action: Action) {
         self.plan.steps.push(Step {
             trigger: trigger.to_owned(),
@@ -191,6 +211,7 @@ impl Planner<'_> {
                 self.plan.intents.push(Intent {
                     trigger: trigger.to_owned(),
                     condition: condition.key.clone(),
+                    owner: self.config.owner.clone(),
                     state_key: key.to_owned(),
                     templates: condition.send.clone(),
                     destination: destination.clone(),
@@ -210,7 +231,7 @@ impl Planner<'_> {
             scene.template_variables(self.config, self.look.resource, self.look.project, &destination.service)
         });
         let variables = Value::Map(scene.with_recipient(base, &destination.recipient));
-        let context = RenderContext { variables: &variables, now: scene.now_millis() };
+        let context = scene.render_context(&variables);
         let mut notification = Notification::default();
         for name in &condition.send {
             let Some(template) = self.config.templates.get(name) else {
@@ -219,6 +240,13 @@ impl Planner<'_> {
             template
                 .render_into(&mut notification, entry.kind, &destination.service, &context)
                 .map_err(|error| format!("template `{name}`: {error}"))?;
+            for finding in template.findings(name, &notification, (&destination.service, entry), &context) {
+                let note = finding.to_string();
+                // Every recipient of the service gives the same.
+                if !self.plan.notes.contains(&note) {
+                    self.plan.notes.push(note);
+                }
+            }
         }
         Ok(notification)
     }

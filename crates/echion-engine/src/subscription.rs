@@ -80,7 +80,10 @@ pub(crate) fn destinations(config: &Config, resource: &Resource, project: Option
         }
     }
     from_annotations(config, &resource.object, &resource.id.to_string(), &mut found);
-    if let Some(project) = project {
+    // Who names no project gets the variables of `default`, but not its subscriptions (contract 2.2 and 3.4).
+    let named =
+        resource.object.at(&["spec", "project"]).is_some_and(|name| name.as_str().is_some_and(|n| !n.is_empty()));
+    if let Some(project) = project.filter(|_| named) {
         from_annotations(config, project, "project", &mut found);
         from_legacy_annotations(config, project, &mut found);
     }

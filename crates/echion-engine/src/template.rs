@@ -4,10 +4,15 @@ use std::sync::Arc;
 
 use echion_model::yaml::{Kind, Node};
 use echion_model::{
-    Finding, Notification, RenderContext, RenderError, Section, SectionKind, ServiceKind, Text, TextCompiler,
+    Finding, Notification, Origin, RenderContext, RenderError, Section, SectionKind, ServiceKind, Text, TextCompiler,
 };
+use echion_template::{Host, Limits};
+use echion_value::Str;
 use echion_value::time::Time;
-use echion_value::{Str, Value};
+
+use crate::config::ServiceEntry;
+use crate::deadline::Deadline;
+use crate::json;
 
 /// A compiled template.
 #[derive(Debug)]
@@ -105,6 +110,28 @@ impl Template {
         Ok(())
     }
 
+    /// What is wrong with what was rendered: texts that their receiver reads as JSON and that are none. They are sent all the
+    /// same, since the receiver may be less strict; `name` is the template's own.
+    #[must_use]
+    pub fn findings(
+        &self,
+        name: &str,
+        notification: &Notification,
+        (service, entry): (&str, &ServiceEntry),
+        context: &RenderContext<'_>,
+    ) -> Vec<Finding> {
+        let Some(kind) = entry.kind.section else { return Vec::new() };
+        let Some(rendered) = notification.sections.get(kind.key) else { return Vec::new() };
+        let Some((_, section)) = self.sections.iter().find(|(s, _)| s.key == kind.key) else { return Vec::new() };
+        let texts = section.json_texts(service, rendered);
+        let mistakes = texts.iter().filter_map(|text| {
+            let mistake = json::check(text, entry.service.wants_json(), context)?;
+            let key = format!("template.{name}.{}.{}", kind.key, text.path);
+            Some(Finding::error(key, mistake.at, mistake.message).warning().hint(mistake.hint))
+        });
+        mistakes.collect()
+    }
+
     /// Renders the message and every section, as `template notify` to the console shows it.
     ///
     /// # Errors
@@ -148,9 +175,21 @@ impl TextCompiler for Compiler<'_> {
 #[derive(Debug)]
 struct Plain(Str);
 
+/// A place as findings have it.
+fn place(line: usize, column: usize) -> (u32, u32) {
+    (line as u32, column.max(1) as u32)
+}
+
 impl Text for Plain {
     fn render(&self, _: &RenderContext<'_>) -> Result<Str, RenderError> {
         Ok(self.0.clone())
+    }
+
+    fn origin(&self, _: &RenderContext<'_>, offset: usize) -> Option<Origin> {
+        let before = self.0.as_bytes().get(..offset)?;
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let column = 1 + before.iter().rev().take_while(|byte| **byte != b'\n').count();
+        Some(Origin { at: place(line, column), action: String::new(), printed: Vec::new() })
     }
 }
 
@@ -159,21 +198,39 @@ struct Compiled(Arc<echion_template::Template>);
 
 impl Text for Compiled {
     fn render(&self, context: &RenderContext<'_>) -> Result<Str, RenderError> {
-        crate::template::render(&self.0, context.variables, context.now).map(Str::from).map_err(|error| RenderError {
+        crate::template::render(&self.0, context).map(Str::from).map_err(|error| RenderError {
             path: String::new(),
             at: (error.line() as u32, error.column().max(1) as u32),
             message: error.message().to_owned(),
         })
+    }
+
+    fn origin(&self, context: &RenderContext<'_>, offset: usize) -> Option<Origin> {
+        let origin = with_host(context, |host| self.0.origin(context.variables, host, &Limits::default(), offset))?;
+        Some(Origin { at: place(origin.line, origin.column), action: origin.action, printed: origin.printed })
     }
 }
 
 /// Renders a compiled template with the engine's budgets.
 pub(crate) fn render(
     template: &echion_template::Template,
-    data: &Value,
-    now: i64,
+    context: &RenderContext<'_>,
 ) -> Result<Vec<u8>, Box<echion_template::Error>> {
-    let now = Time::from_unix(now.div_euclid(1000), now.rem_euclid(1000) * 1_000_000);
-    let mut host = echion_template::Host::new(now);
-    template.render(data, &mut host, &echion_template::Limits::default())
+    with_host(context, |host| template.render(context.variables, host, &Limits::default()))
+}
+
+/// Does something with as much of the world as the context allows.
+fn with_host<T>(context: &RenderContext<'_>, act: impl FnOnce(&mut Host<'_>) -> T) -> T {
+    let now = Time::from_unix(context.now.div_euclid(1000), context.now.rem_euclid(1000) * 1_000_000);
+    let deadline = Deadline::new(context.world);
+    let expired = || deadline.is_over();
+    let mut host = Host::new(now).with_deadline(&expired);
+    let Some(world) = context.world else { return act(&mut host) };
+    let mut random = |bytes: &mut [u8]| world.random(bytes);
+    let resolve = |name: &str| world.resolve(name);
+    host = host.with_random(&mut random);
+    if context.lookups {
+        host = host.with_resolver(&resolve);
+    }
+    act(&mut host)
 }

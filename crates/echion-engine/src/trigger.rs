@@ -1,5 +1,7 @@
 //! Triggers: named lists of conditions (contract 3.1 to 3.3).
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use echion_expr::Program;
@@ -9,11 +11,16 @@ use echion_value::{Map, Value, format};
 use serde::Deserialize;
 use sha1::{Digest as _, Sha1};
 
+/// How many former keys of a condition are known.
+const FORMER: usize = 16;
+
 /// A named list of conditions.
 #[derive(Debug)]
 pub struct Trigger {
     /// In the order of the list.
     pub conditions: Vec<Condition>,
+    /// Keys that conditions had before the trigger was edited, by the key they have now.
+    former: BTreeMap<String, Vec<String>>,
 }
 
 /// When to notify, how often, and with which templates.
@@ -80,6 +87,34 @@ impl TriggerError {
 }
 
 impl Trigger {
+    /// Takes over from the version before an edit: a condition that stands in the place of one that is gone, or asks the same in another
+    /// place, is that condition. Whoever heard of it has heard of it.
+    pub(crate) fn follow(&mut self, previous: &Trigger) {
+        let has = |trigger: &Trigger, key: &str| trigger.conditions.iter().any(|condition| condition.key == key);
+        for condition in &self.conditions {
+            let mut keys: Vec<String> = previous.former(&condition.key).map(str::to_owned).collect();
+            if !has(previous, &condition.key) {
+                let same = |old: &&Condition| {
+                    let (new, old) = (condition.key.split_once('.'), old.key.split_once('.'));
+                    new.zip(old).is_some_and(|(new, old)| new.0 == old.0 || new.1 == old.1)
+                };
+                for old in previous.conditions.iter().filter(|old| !has(self, &old.key)).filter(same) {
+                    keys.push(old.key.clone());
+                    keys.extend(previous.former(&old.key).map(str::to_owned));
+                }
+            }
+            keys.truncate(FORMER);
+            if !keys.is_empty() {
+                self.former.insert(condition.key.clone(), keys);
+            }
+        }
+    }
+
+    /// Keys that a condition had before the trigger was edited.
+    pub(crate) fn former(&self, key: &str) -> impl Iterator<Item = &str> {
+        self.former.get(key).into_iter().flatten().map(String::as_str)
+    }
+
     /// Reads a trigger from the value of its key. Findings beside the trigger are warnings.
     ///
     /// # Errors
@@ -108,7 +143,7 @@ impl Trigger {
         for (index, source) in decoded.value.into_iter().enumerate() {
             conditions.push(Condition::compile(key, index, source).map_err(TriggerError::Expression)?);
         }
-        Ok((Self { conditions }, warnings))
+        Ok((Self { conditions, former: BTreeMap::new() }, warnings))
     }
 }
 
@@ -139,7 +174,13 @@ impl Condition {
     /// Whether its answer can change although the resource does not.
     #[must_use]
     pub fn reads_clock(&self) -> bool {
-        [Some(&self.when_program), self.once_per_program.as_ref()].into_iter().flatten().any(|p| p.reads().clock)
+        let helper = |path: &Vec<String>| path[0] == "time" && path.get(1).is_none_or(|member| member == "Now");
+        self.reads().any(|reads| reads.clock || reads.everything || reads.paths.iter().any(helper))
+    }
+
+    /// What its expressions may look at.
+    pub fn reads(&self) -> impl Iterator<Item = &echion_expr::Reads> {
+        [Some(&self.when_program), self.once_per_program.as_ref()].into_iter().flatten().map(Program::reads)
     }
 
     /// Asks the condition about a resource.

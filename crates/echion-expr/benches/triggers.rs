@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use echion_expr::{Context, compile};
+use echion_value::json;
 use echion_value::time::{self, RFC3339};
 use echion_value::{CallError, Func, Map, Signature, Str, Type, Value};
 
@@ -26,6 +27,9 @@ const TRIGGERS: [(&str, &str); 8] = [
     ("on-sync-status-unknown", "app.status.sync.status == 'Unknown'"),
     ("on-sync-succeeded", "app.status.operationState != nil and app.status.operationState.phase in ['Succeeded']"),
 ];
+
+/// An application of the usual size, 8 KB without blanks.
+const APPLICATION: &str = include_str!("application.json");
 
 const BATCHES: u32 = 40;
 const ROUNDS: u32 = 5_000;
@@ -59,21 +63,7 @@ fn environment() -> Map {
         let time = time::parse(RFC3339, text).map_err(|e| CallError(e.to_string()))?;
         Ok(Value::Time(Arc::new(time)))
     });
-    let operation = map(vec![
-        ("finishedAt", "2025-03-10T11:58:07Z".into()),
-        ("phase", "Succeeded".into()),
-        ("startedAt", "2025-03-10T11:58:01Z".into()),
-        ("syncResult", map(vec![("revision", "0b5c1d1a".into())])),
-    ]);
-    let health = map(vec![("lastTransitionTime", "2025-03-10T11:58:05Z".into()), ("status", "Healthy".into())]);
-    let status = map(vec![
-        ("health", health),
-        ("operationState", operation),
-        ("reconciledAt", "2025-03-10T11:59:00Z".into()),
-        ("sync", map(vec![("status", "Synced".into())])),
-    ]);
-    let metadata = map(vec![("name", "guestbook".into()), ("namespace", "argocd".into())]);
-    let app = map(vec![("metadata", metadata), ("status", status)]);
+    let app = json::unmarshal(APPLICATION.as_bytes()).unwrap();
     let time = map(vec![("Minute", Value::Duration(time::MINUTE)), ("Parse", parse.into())]);
     Map::of_any(vec![("app".into(), app), ("time".into(), time)])
 }

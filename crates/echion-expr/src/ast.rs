@@ -1,8 +1,9 @@
 //! The syntax tree, as one flat list of nodes: freeing it needs no recursion, however deep the text is nested.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use echion_value::{Str, Value};
+use echion_value::{Str, Value, deep_equal};
 
 use crate::nature::Nature;
 
@@ -88,6 +89,8 @@ pub(crate) struct Builtin {
     pub(crate) args: Vec<Id>,
     /// Whether finding nothing is an error, as when the first item of a filtered list is indexed.
     pub(crate) must_find: bool,
+    /// What becomes of a match: only the optimizer says so, which looks no further into it.
+    pub(crate) mapped: Option<Id>,
     /// How many matches are enough to know the answer.
     pub(crate) enough: Option<i64>,
 }
@@ -176,6 +179,25 @@ impl Binary {
 }
 
 impl Tree {
+    /// Whether two nodes have the same meaning by their text: positions aside, all is the same.
+    pub(crate) fn same(&self, left: Id, right: Id) -> bool {
+        let mut pending = vec![(left, right)];
+        // A node can be part of several others.
+        let mut seen = BTreeSet::new();
+        while let Some((left, right)) = pending.pop() {
+            if left == right || !seen.insert((left, right)) {
+                continue;
+            }
+            let (left, right) = (self.kind(left), self.kind(right));
+            let parts = (children(left), children(right));
+            if !is_alike(left, right) || parts.0.len() != parts.1.len() {
+                return false;
+            }
+            pending.extend(parts.0.into_iter().zip(parts.1));
+        }
+        true
+    }
+
     pub(crate) fn push(&mut self, kind: Kind, at: u32) -> Id {
         let id = self.nodes.len();
         let below = |id: &Id| self.node(*id).depth;
@@ -268,6 +290,38 @@ impl Tree {
             }
         }
         order
+    }
+}
+
+/// Whether two nodes are the same but for their parts.
+fn is_alike(left: &Kind, right: &Kind) -> bool {
+    match (left, right) {
+        (Kind::Nil, Kind::Nil)
+        | (Kind::Chain(_), Kind::Chain(_))
+        | (Kind::Call { .. }, Kind::Call { .. })
+        | (Kind::Predicate(_), Kind::Predicate(_))
+        | (Kind::Sequence(_), Kind::Sequence(_))
+        | (Kind::Conditional { .. }, Kind::Conditional { .. })
+        | (Kind::List(_), Kind::List(_))
+        | (Kind::Map(_), Kind::Map(_)) => true,
+        (Kind::Bool(a), Kind::Bool(b)) => a == b,
+        (Kind::Int(a), Kind::Int(b)) => a == b,
+        (Kind::Float(a), Kind::Float(b)) => a == b,
+        (Kind::Text(a), Kind::Text(b)) => a == b,
+        (Kind::Bytes(a), Kind::Bytes(b)) => a == b,
+        (Kind::Constant(a), Kind::Constant(b)) | (Kind::Set(a), Kind::Set(b)) => {
+            deep_equal(a, b, &mut || Ok::<(), ()>(())) == Ok(true)
+        }
+        (Kind::Identifier(a), Kind::Identifier(b)) | (Kind::Pointer(a), Kind::Pointer(b)) => a == b,
+        (Kind::Unary(a, _), Kind::Unary(b, _)) => a == b,
+        (Kind::Binary(a, ..), Kind::Binary(b, ..)) => a == b,
+        (Kind::Member(a), Kind::Member(b)) => a.optional == b.optional,
+        (Kind::Slice { from: a, to: c, .. }, Kind::Slice { from: b, to: d, .. }) => {
+            a.is_some() == b.is_some() && c.is_some() == d.is_some()
+        }
+        (Kind::Builtin(a), Kind::Builtin(b)) => a.name == b.name,
+        (Kind::Let { name: a, .. }, Kind::Let { name: b, .. }) => a == b,
+        _ => false,
     }
 }
 

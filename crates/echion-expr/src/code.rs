@@ -1,6 +1,6 @@
 //! What an expression is compiled to: a flat list of instructions for a stack machine.
 
-use echion_value::Value;
+use echion_value::{Method, Str, Value};
 
 use crate::ast::Binary;
 use crate::builtins::Builtin;
@@ -43,8 +43,11 @@ pub(crate) enum Op {
     Text(Binary),
     Slice,
     Length,
+    /// The call of the value on the stack, with so many arguments.
     Call(u32),
-    /// The call of the member with the constant's name, with so many arguments.
+    /// The call of what a path leads to.
+    CallPath(u32, u32),
+    /// The call of a member of the value on the stack.
     CallMember(u32, u32),
     Builtin(u32, u32),
     /// A list of as many values as the constant, or the count on the stack, says.
@@ -86,10 +89,15 @@ pub(crate) enum Op {
 
 /// Names to follow from the environment, each with the place of its errors.
 pub(crate) struct Path {
-    /// The constant with the variable's name.
-    pub(crate) variable: u32,
-    /// The constants with the members' names.
-    pub(crate) members: Vec<(u32, u32)>,
+    pub(crate) variable: Str,
+    pub(crate) members: Vec<(Str, u32)>,
+}
+
+/// The name of a member that is called, with the methods of that name.
+pub(crate) struct CalledMember {
+    pub(crate) name: Str,
+    pub(crate) of_time: Option<&'static Method>,
+    pub(crate) of_duration: Option<&'static Method>,
 }
 
 /// The instructions with everything they refer to.
@@ -99,6 +107,7 @@ pub(crate) struct Code {
     pub(crate) places: Vec<u32>,
     pub(crate) constants: Vec<Value>,
     pub(crate) paths: Vec<Path>,
+    pub(crate) members: Vec<CalledMember>,
     pub(crate) patterns: Vec<Pattern>,
     pub(crate) builtins: Vec<&'static Builtin>,
     /// How many variables `let` declares.

@@ -114,20 +114,31 @@ impl Finding {
     }
 }
 
-/// A failure while evaluating; the machine knows where it happened.
+/// A failure while evaluating; the machine knows where it happened. In a box, so that results without one fit in registers.
 #[derive(Debug)]
-pub(crate) struct Fault {
-    pub(crate) kind: ErrorKind,
-    pub(crate) message: String,
-}
+pub(crate) struct Fault(Box<(ErrorKind, String)>);
 
 impl Fault {
+    #[cold]
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Run, message: message.into() }
+        Self(Box::new((ErrorKind::Run, message.into())))
     }
 
+    #[cold]
     pub(crate) fn budget(message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Budget, message: message.into() }
+        Self(Box::new((ErrorKind::Budget, message.into())))
+    }
+
+    /// What went wrong.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.1
+    }
+
+    /// The error that it is at the character number `at`.
+    #[cold]
+    pub(crate) fn at(self, at: u32, source: &Arc<str>) -> Box<Error> {
+        let (kind, message) = *self.0;
+        Error::new(kind, message, at, source)
     }
 }
 

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use echion_value::format::display;
-use echion_value::{Func, List, Map, Object, Str, Type, Value};
+use echion_value::{Func, List, Map, Object, Str, Type, Value, identical};
 
 use crate::builtins::type_name;
 use crate::error::Fault;
 use crate::limits::Meter;
-use crate::operators::{equal, identical, int_of, kind_of};
+use crate::operators::{equal, int_of, kind_of};
 
 /// What `from.key` or `from[key]` is.
 pub(crate) fn fetch<'v>(from: &Cow<'v, Value>, key: &Value) -> Result<Cow<'v, Value>, Fault> {
@@ -206,7 +206,7 @@ pub(crate) fn is_in(meter: &mut Meter<'_>, needle: &Value, heap: &Value) -> Resu
         Value::List(list) => {
             for item in list.items() {
                 meter.work(1)?;
-                if equal(item, needle)? {
+                if equal(meter, item, needle)? {
                     return Ok(true);
                 }
             }

@@ -33,7 +33,6 @@ mod power;
 mod program;
 mod reads;
 mod sort;
-mod stack;
 mod trace;
 mod unescape;
 

@@ -76,6 +76,11 @@ impl<'c> Meter<'c> {
         self.work(elements)
     }
 
+    /// How long the next text may be.
+    pub(crate) fn room(&self) -> usize {
+        usize::try_from(self.context.limits.bytes.saturating_sub(self.bytes)).unwrap_or(usize::MAX)
+    }
+
     /// Accounts for a new text. The reference does not count them.
     pub(crate) fn write(&mut self, bytes: usize) -> Result<(), Fault> {
         self.bytes = self.bytes.saturating_add(bytes as u64);

@@ -141,6 +141,15 @@ impl Nature {
         }
     }
 
+    /// The same without what only the checker knows of its elements: rules of builtins see Go types.
+    pub(crate) fn without_elements(self) -> Nature {
+        match self {
+            ListOf(_) => LIST,
+            Groups(_) => Of(Type::Map(&Type::Any, &Type::LIST)),
+            other => other,
+        }
+    }
+
     /// Whether `==` between both is allowed.
     pub(crate) fn is_comparable(&self, other: &Nature) -> bool {
         self.is_unknown()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use echion_value::{Str, Value};
+use echion_value::{List, Str, Type, Value, deep_equal};
 
 use crate::ast::Binary;
 use crate::builtins::type_name;
@@ -155,6 +155,15 @@ pub(crate) fn power(left: &Value, right: &Value) -> Result<Value, Fault> {
     Ok(Value::Float(go_pow(base, exponent)))
 }
 
+/// `..`
+pub(crate) fn range(meter: &mut Meter<'_>, from: &Value, to: &Value) -> Result<Value, Fault> {
+    let (from, to) = (int_of(from)?, int_of(to)?);
+    let count = i128::from(to) - i128::from(from) + 1;
+    let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
+    meter.grow(count)?;
+    Ok(Value::List(List::new(Type::INTS, (from..=to).map(Value::Int).collect())))
+}
+
 /// Unary `-`
 pub(crate) fn negate(value: &Value) -> Result<Value, Fault> {
     Ok(match value {
@@ -169,11 +178,11 @@ pub(crate) fn negate(value: &Value) -> Result<Value, Fault> {
 }
 
 /// `==`
-pub(crate) fn equal(left: &Value, right: &Value) -> Result<bool, Fault> {
-    equal_at(left, right, 0)
+pub(crate) fn equal(meter: &mut Meter<'_>, left: &Value, right: &Value) -> Result<bool, Fault> {
+    equal_at(meter, left, right, 0)
 }
 
-fn equal_at(left: &Value, right: &Value, depth: usize) -> Result<bool, Fault> {
+fn equal_at(meter: &mut Meter<'_>, left: &Value, right: &Value, depth: usize) -> Result<bool, Fault> {
     match (left, right) {
         (Value::Str(a), Value::Str(b)) => return Ok(a == b),
         (Value::Bool(a), Value::Bool(b)) => return Ok(a == b),
@@ -181,13 +190,14 @@ fn equal_at(left: &Value, right: &Value, depth: usize) -> Result<bool, Fault> {
         (Value::Time(a), Value::Time(b)) => return Ok(a.equal(b)),
         (Value::List(a), Value::List(b)) if are_plain(a.list_type(), b.list_type()) => {
             if depth > MAX_DEPTH {
-                return Err(too_deep());
+                return Err(Fault::budget("values are nested too deeply to be compared"));
             }
             if a.len() != b.len() {
                 return Ok(false);
             }
             for (a, b) in a.items().iter().zip(b.items()) {
-                if !equal_at(a, b, depth + 1)? {
+                meter.work(1)?;
+                if !equal_at(meter, a, b, depth + 1)? {
                     return Ok(false);
                 }
             }
@@ -203,7 +213,7 @@ fn equal_at(left: &Value, right: &Value, depth: usize) -> Result<bool, Fault> {
     if left.is_nil() && right.is_nil() {
         return Ok(true);
     }
-    deep_equal(left, right, depth)
+    deep_equal(left, right, &mut || meter.work(1))
 }
 
 /// Whether both lists are of types that the reference compares element by element.
@@ -213,82 +223,4 @@ fn are_plain(a: echion_value::Type, b: echion_value::Type) -> bool {
         matches!(t, Type::List(Type::Any | Type::String | Type::Int | Type::Int64 | Type::Float64 | Type::Int32))
     };
     plain(a) && plain(b) && (a == b || a == Type::LIST || b == Type::LIST)
-}
-
-fn too_deep() -> Fault {
-    Fault::budget("values are nested too deeply to be compared")
-}
-
-/// Whether both are of one type and the same all the way down: Go's `reflect.DeepEqual`.
-fn deep_equal(left: &Value, right: &Value, depth: usize) -> Result<bool, Fault> {
-    if depth > MAX_DEPTH {
-        return Err(too_deep());
-    }
-    if left.type_of() != right.type_of() {
-        return Ok(false);
-    }
-    match (left, right) {
-        (Value::List(a), Value::List(b)) => {
-            if a.is_nil() != b.is_nil() || a.len() != b.len() {
-                return Ok(false);
-            }
-            for (a, b) in a.items().iter().zip(b.items()) {
-                if !deep_equal(a, b, depth + 1)? {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
-        }
-        (Value::Map(a), Value::Map(b)) => {
-            if a.same(b) {
-                return Ok(true);
-            }
-            if a.is_nil() != b.is_nil() || a.len() != b.len() {
-                return Ok(false);
-            }
-            for ((ka, va), (kb, vb)) in a.entries().iter().zip(b.entries().iter()) {
-                if ka != kb || !deep_equal(va, vb, depth + 1)? {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
-        }
-        (Value::Table(a), Value::Table(b)) => {
-            if a.entries().len() != b.entries().len() {
-                return Ok(false);
-            }
-            for (key, value) in a.entries() {
-                match b.entries().iter().find(|(k, _)| identical(k, key)) {
-                    Some((_, other)) if deep_equal(value, other, depth + 1)? => {}
-                    _ => return Ok(false),
-                }
-            }
-            Ok(true)
-        }
-        (left, right) => Ok(identical(left, right)),
-    }
-}
-
-/// Go's `==` of two `interface {}` that hold comparable types: the same type and the same value.
-pub(crate) fn identical(left: &Value, right: &Value) -> bool {
-    match (left, right) {
-        (Value::Nil, Value::Nil) => true,
-        (Value::Bool(a), Value::Bool(b)) => a == b,
-        (Value::Int(a), Value::Int(b))
-        | (Value::Int64(a), Value::Int64(b))
-        | (Value::Duration(a), Value::Duration(b))
-        | (Value::Month(a), Value::Month(b))
-        | (Value::Weekday(a), Value::Weekday(b)) => a == b,
-        (Value::Int32(a), Value::Int32(b)) => a == b,
-        (Value::Uint8(a), Value::Uint8(b)) => a == b,
-        (Value::Uint64(a), Value::Uint64(b)) => a == b,
-        (Value::Float(a), Value::Float(b)) => a == b,
-        (Value::Str(a), Value::Str(b)) => a == b,
-        (Value::Bytes(a), Value::Bytes(b)) => a == b,
-        (Value::NilPointer(a), Value::NilPointer(b)) => a == b,
-        // Go compares the zone, too, so the same instant in two zones is two keys.
-        (Value::Time(a), Value::Time(b)) => a.equal(b) && a.location().name() == b.location().name(),
-        (Value::Object(a), Value::Object(b)) => std::sync::Arc::ptr_eq(a, b),
-        _ => false,
-    }
 }

@@ -21,8 +21,18 @@ pub(crate) fn optimize(tree: &mut Tree, root: Id) -> Result<(), Finding> {
             break;
         }
     }
-    let passes: &[fn(&mut Tree, Id)] =
-        &[ranges_to_bounds, filtered_length, filtered_last, filtered_first, sum_of_range, sum_of_list, count_to_any];
+    let passes: &[fn(&mut Tree, Id)] = &[
+        ranges_to_bounds,
+        mapped_filter,
+        filtered_length,
+        filtered_last,
+        filtered_first,
+        combine_predicates,
+        sum_of_range,
+        sum_of_list,
+        sum_of_map,
+        count_to_any,
+    ];
     for pass in passes {
         for id in tree.post_order(root) {
             pass(tree, id);
@@ -74,6 +84,7 @@ fn fold(tree: &mut Tree, id: Id) -> Result<bool, Finding> {
             let literals: Option<Vec<Value>> = nodes.iter().map(|node| literal(tree.kind(*node))).collect();
             literals.map(|items| Kind::Constant(Value::from(items)))
         }
+        Kind::Builtin(Builtin { name: "filter", args, .. }) => filtered_twice(tree, &args),
         _ => None,
     };
     let changed = folded.is_some();
@@ -81,6 +92,18 @@ fn fold(tree: &mut Tree, id: Id) -> Result<bool, Finding> {
         set(tree, id, kind);
     }
     Ok(changed)
+}
+
+/// A filter of a filter is one filter: an element is asked the second question before the next one is asked the first.
+fn filtered_twice(tree: &mut Tree, args: &[Id]) -> Option<Kind> {
+    let [list, second] = *args else { return None };
+    let inner = builtin(tree, list, "filter", 2)?;
+    let (list, first) = (inner.args[0], inner.args[1]);
+    let (Kind::Predicate(first), Kind::Predicate(second)) = (tree.kind(first), tree.kind(second)) else { return None };
+    let both = Kind::Binary(Binary::AndAnd, *first, *second);
+    let both = tree.push(both, 0);
+    let predicate = tree.push(Kind::Predicate(both), 0);
+    Some(call("filter", vec![list, predicate], false))
 }
 
 /// The kind of a node that is to stand in the place of another, with its nature and position.
@@ -176,10 +199,24 @@ fn builtin<'t>(tree: &'t Tree, id: Id, name: &str, args: usize) -> Option<&'t Bu
 }
 
 fn call(name: &'static str, args: Vec<Id>, must_find: bool) -> Kind {
-    Kind::Builtin(Builtin { name, args, must_find, enough: None })
+    Kind::Builtin(Builtin { name, args, must_find, mapped: None, enough: None })
 }
 
-/// `len(filter(…))` counts.
+/// `map(filter(…), …)` maps each match at once.
+fn mapped_filter(tree: &mut Tree, id: Id) {
+    let Some(map) = builtin(tree, id, "map", 2) else { return };
+    let (list, predicate) = (map.args[0], map.args[1]);
+    let Some(filter) = builtin(tree, list, "filter", 2).filter(|filter| filter.mapped.is_none()) else { return };
+    let Kind::Predicate(mapped) = *tree.kind(predicate) else { return };
+    // In the list that is filtered, the index would be another one.
+    if tree.post_order(predicate).into_iter().any(|node| is_pointer(tree, node, "index")) {
+        return;
+    }
+    let filter = Builtin { mapped: Some(mapped), ..filter.clone() };
+    set(tree, id, Kind::Builtin(filter));
+}
+
+/// `len(filter(…))` counts; what would become of the matches is never seen.
 fn filtered_length(tree: &mut Tree, id: Id) {
     let Some(outer) = builtin(tree, id, "len", 1) else { return };
     let Some(filter) = builtin(tree, outer.args[0], "filter", 2) else { return };
@@ -204,7 +241,41 @@ fn filtered_end(tree: &mut Tree, id: Id, index: i64, end: &str, find: &'static s
         _ => return,
     };
     let Some(filter) = builtin(tree, list, "filter", 2) else { return };
-    let kind = call(find, filter.args.clone(), must_find);
+    let found = Builtin { name: find, must_find, ..filter.clone() };
+    set(tree, id, Kind::Builtin(found));
+}
+
+/// Two questions about all elements of one list are one question with two parts.
+fn combine_predicates(tree: &mut Tree, id: Id) {
+    let Kind::Binary(operator, left, right) = *tree.kind(id) else { return };
+    let Kind::Builtin(Builtin { name, args, .. }) = tree.kind(left) else { return };
+    let operator = match (*name, operator) {
+        ("all", Binary::And | Binary::AndAnd) | ("any", Binary::Or | Binary::OrOr) => operator,
+        ("none", Binary::And) => Binary::Or,
+        ("none", Binary::AndAnd) => Binary::OrOr,
+        _ => return,
+    };
+    let (name, [list, first]) = (*name, args.as_slice()) else { return };
+    let (list, first) = (*list, *first);
+    let Some(other) = builtin(tree, right, name, 2) else { return };
+    if !tree.same(list, other.args[0]) {
+        return;
+    }
+    let (Kind::Predicate(first), Kind::Predicate(second)) = (tree.kind(first), tree.kind(other.args[1])) else {
+        return;
+    };
+    let parts = Kind::Binary(operator, *first, *second);
+    let parts = tree.push(parts, 0);
+    combine_predicates(tree, parts);
+    let predicate = tree.push(Kind::Predicate(parts), 0);
+    set(tree, id, call(name, vec![list, predicate], false));
+}
+
+/// `sum(map(…))` needs no list of the terms.
+fn sum_of_map(tree: &mut Tree, id: Id) {
+    let Some(sum) = builtin(tree, id, "sum", 1) else { return };
+    let Some(map) = builtin(tree, sum.args[0], "map", 2) else { return };
+    let kind = call("sum", map.args.clone(), false);
     set(tree, id, kind);
 }
 

@@ -57,8 +57,7 @@ impl Program {
     /// # Errors
     /// When an operation fails, or a limit is reached.
     pub fn eval(&self, env: &Map, context: &Context<'_>) -> Result<Value, Box<Error>> {
-        machine::run(&self.code, env, Meter::new(context), &mut ())
-            .map_err(|(fault, at)| Error::new(fault.kind, fault.message, at, &self.source))
+        machine::run(&self.code, env, Meter::new(context), &mut ()).map_err(|(fault, at)| fault.at(at, &self.source))
     }
 
     /// Evaluates the expression and tells the value of every part of it that was evaluated.

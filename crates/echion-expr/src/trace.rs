@@ -64,7 +64,7 @@ impl Recorder {
     /// The trace of an evaluation of `source` that has come to its end.
     pub(crate) fn finish(mut self, source: &Arc<str>, outcome: Result<Value, (Fault, u32)>) -> Trace {
         if let (Err((fault, _)), Some(mark)) = (&outcome, self.open.pop()) {
-            self.record(mark, || Err(fault.message.clone()));
+            self.record(mark, || Err(fault.message().to_owned()));
         }
         let mut bytes: Vec<usize> = source.char_indices().map(|(at, _)| at).collect();
         bytes.push(source.len());
@@ -73,7 +73,7 @@ impl Recorder {
         Trace {
             steps: self.steps.into_iter().map(step).collect(),
             complete: self.complete,
-            outcome: outcome.map_err(|(fault, at)| Error::new(fault.kind, fault.message, at, source)),
+            outcome: outcome.map_err(|(fault, at)| fault.at(at, source)),
         }
     }
 }

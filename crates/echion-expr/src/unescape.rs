@@ -31,7 +31,7 @@ fn unescape(literal: &str, unicode: bool) -> Option<Vec<u8>> {
             'r' => bytes.push(b'\r'),
             't' => bytes.push(b'\t'),
             'v' => bytes.push(11),
-            first @ '0'..='7' => {
+            first @ '0'..='3' => {
                 let mut value = first.to_digit(8)?;
                 for _ in 0..2 {
                     value = value * 8 + chars.next()?.to_digit(8)?;
@@ -52,22 +52,10 @@ fn unescape(literal: &str, unicode: bool) -> Option<Vec<u8>> {
                         digit => value = value * 16 + digit.to_digit(16)?,
                     }
                 }
-                push(&mut bytes, char::from_u32(value)?);
+                character(&mut bytes, value)?;
             }
-            'u' => {
-                let mut value = hex(&mut chars, 4)?;
-                if (0xD800..0xDC00).contains(&value) && chars.as_str().starts_with("\\u") {
-                    // Two escapes for the halves of one character.
-                    chars.nth(1);
-                    let low = hex(&mut chars, 4)?;
-                    if !(0xDC00..0xE000).contains(&low) {
-                        return None;
-                    }
-                    value = 0x10000 + ((value - 0xD800) << 10) + (low - 0xDC00);
-                }
-                push(&mut bytes, char::from_u32(value)?);
-            }
-            'U' => push(&mut bytes, char::from_u32(hex(&mut chars, 8)?)?),
+            'u' => character(&mut bytes, hex(&mut chars, 4)?)?,
+            'U' => character(&mut bytes, hex(&mut chars, 8)?)?,
             c @ ('\\' | '\'' | '"' | '`') => push(&mut bytes, c),
             _ => return None,
         }
@@ -78,17 +66,31 @@ fn unescape(literal: &str, unicode: bool) -> Option<Vec<u8>> {
 /// A number stands for a character in a text, and for a byte among bytes.
 fn number(bytes: &mut Vec<u8>, value: u32, unicode: bool) -> Option<()> {
     if unicode {
-        bytes.extend_from_slice(char::from_u32(value)?.encode_utf8(&mut [0; 4]).as_bytes());
-    } else {
-        bytes.push(u8::try_from(value).ok()?);
+        return character(bytes, value);
     }
+    bytes.push(u8::try_from(value).ok()?);
+    Some(())
+}
+
+/// What the reference writes for a number: U+FFFD for half of a surrogate pair, and one byte for what it takes for a negative
+/// number.
+fn character(bytes: &mut Vec<u8>, value: u32) -> Option<()> {
+    if value > i32::MAX.cast_unsigned() {
+        bytes.push(value.to_le_bytes()[0]);
+        return Some(());
+    }
+    let character = match value {
+        0xD800..0xE000 => char::REPLACEMENT_CHARACTER,
+        value => char::from_u32(value)?,
+    };
+    bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
     Some(())
 }
 
 fn hex(chars: &mut std::str::Chars<'_>, count: usize) -> Option<u32> {
     let mut value: u32 = 0;
     for _ in 0..count {
-        value = value.checked_mul(16)? + chars.next()?.to_digit(16)?;
+        value = value << 4 | chars.next()?.to_digit(16)?;
     }
     Some(value)
 }

@@ -24,6 +24,9 @@ pub struct Intent {
     pub trigger: String,
     /// The condition in it: `[0].qyWrLKXYec9qR5FVB0ylUEJLjFg`.
     pub condition: String,
+    /// The namespace of the self-service configuration that decided it; empty for the controller's own.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub owner: String,
     /// The state key that this delivery accounts for.
     pub state_key: String,
     /// The templates that were rendered.

@@ -46,6 +46,24 @@ pub struct Filter {
     pub limit: u32,
 }
 
+/// What the ledger knows of a resource's annotation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mirror {
+    /// The uid of the resource.
+    pub uid: String,
+    /// What was last written into the annotation: empty when it was removed, `None` when nothing was written yet.
+    pub annotation: Option<String>,
+}
+
+/// How many deliveries stand where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Waiting to be delivered.
+    pub pending: u64,
+    /// Waiting for somebody to change something.
+    pub parked: u64,
+}
+
 /// What is remembered, durably: the state keys of every resource, and every delivery with its attempts. Times are milliseconds since
 /// 1970 unless said otherwise. Every method is one transaction.
 #[async_trait]
@@ -62,6 +80,22 @@ pub trait Ledger: Memory {
         intents: &[Intent],
         now: i64,
     ) -> Result<Vec<DeliveryId>, LedgerError>;
+
+    /// The part of a resource's state whose deliveries have arrived: what the annotation may say. A delivery that waits or is parked is
+    /// not told of, so that whoever takes over from the annotation tries it again.
+    async fn acknowledged(&self, resource: &crate::ResourceId) -> Result<State, LedgerError>;
+
+    /// What was last written into the annotation of a resource; `None` when the ledger does not know the resource.
+    async fn mirrored(&self, resource: &crate::ResourceId) -> Result<Option<Mirror>, LedgerError>;
+
+    /// Notes what was written into the annotation of a resource; empty when it was removed.
+    async fn mirror(&self, resource: &crate::ResourceId, annotation: &str) -> Result<(), LedgerError>;
+
+    /// Resources of a kind that have a state.
+    async fn known(&self, kind: &str) -> Result<Vec<crate::ResourceId>, LedgerError>;
+
+    /// How many deliveries stand where.
+    async fn counts(&self) -> Result<Counts, LedgerError>;
 
     /// Forgets the state of a resource that is gone. Its deliveries go on.
     async fn forget(&self, resource: &crate::ResourceId) -> Result<(), LedgerError>;

@@ -13,19 +13,21 @@ mod outcome;
 mod resource;
 mod secret;
 mod service;
+mod world;
 pub mod yaml;
 
 pub use delivery::{Delivery, DeliveryId, Intent, Status};
 pub use finding::{Finding, Severity};
 pub use help::{Field, FieldShape, OptionHelp, OptionShape};
-pub use ledger::{Filter, Ledger, LedgerError, State, StateChange};
+pub use ledger::{Counts, Filter, Ledger, LedgerError, Mirror, State, StateChange};
 pub use memory::{Memory, NoMemory};
 pub use notification::{Destination, Notification};
 pub use outcome::{Outcome, Receipt, SendError, SendErrorKind};
 pub use resource::{Resource, ResourceId};
 pub use secret::Secret;
 pub use service::{
-    Budget, Channel, CompileSection, Condition, ConditionCompiler, Environment, Length, Limits, Message, Open,
-    OptionsError, RenderContext, RenderError, Retry, Section, SectionError, SectionKind, Service, ServiceKind, Tenant,
-    Text, TextCompiler,
+    Budget, Channel, CompileSection, Condition, ConditionCompiler, Environment, JsonText, Length, Limits, Message,
+    Open, OptionsError, Origin, RenderContext, RenderError, Retry, Section, SectionError, SectionKind, Service,
+    ServiceKind, Tenant, Text, TextCompiler,
 };
+pub use world::World;

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use echion_value::{Str, Value};
 
 use crate::yaml::Node;
-use crate::{DeliveryId, Field, Memory, Notification, OptionHelp, Receipt, SendError};
+use crate::{DeliveryId, Field, Memory, Notification, OptionHelp, Receipt, SendError, World};
 
 /// A service type: everything the program knows about it without a configuration.
 #[derive(Debug)]
@@ -139,6 +139,11 @@ pub trait Service: Send + Sync + fmt::Debug {
     /// The channel a recipient belongs to.
     fn channel(&self, recipient: &str) -> Channel;
 
+    /// Whether the receiver understands nothing but JSON.
+    fn wants_json(&self) -> bool {
+        false
+    }
+
     /// Options that mean nothing to this type, with their places: worth a warning.
     fn unknown_options(&self) -> Vec<(String, (u32, u32))> {
         Vec::new()
@@ -240,6 +245,22 @@ pub trait Section: Send + Sync + fmt::Debug {
     fn unknown_fields(&self) -> Vec<(String, (u32, u32))> {
         Vec::new()
     }
+
+    /// The texts of what [`Self::render`] gave for `service` that their receiver reads as JSON.
+    fn json_texts<'s>(&'s self, _service: &str, _rendered: &serde_json::Value) -> Vec<JsonText<'s>> {
+        Vec::new()
+    }
+}
+
+/// A text that its receiver reads as JSON.
+#[derive(Debug)]
+pub struct JsonText<'s> {
+    /// The way to the field inside the section.
+    pub path: String,
+    /// The compiled text.
+    pub text: &'s dyn Text,
+    /// What it rendered to.
+    pub rendered: Vec<u8>,
 }
 
 /// Compiles template texts: the engine's side of the port, so that no service knows a language.
@@ -261,6 +282,22 @@ pub trait Text: Send + Sync + fmt::Debug {
     /// # Errors
     /// Why, with the place inside the text.
     fn render(&self, context: &RenderContext<'_>) -> Result<Str, RenderError>;
+
+    /// Which part of the text a byte of what it renders to comes from; `None` when the text does not know.
+    fn origin(&self, _context: &RenderContext<'_>, _offset: usize) -> Option<Origin> {
+        None
+    }
+}
+
+/// The part of a text that a byte comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Line and column inside the text.
+    pub at: (u32, u32),
+    /// The action that printed it; empty for what is not part of one.
+    pub action: String,
+    /// What that printed.
+    pub printed: Vec<u8>,
 }
 
 /// What a text is rendered with.
@@ -270,6 +307,10 @@ pub struct RenderContext<'a> {
     pub variables: &'a Value,
     /// The current time in milliseconds since 1970, for functions that ask.
     pub now: i64,
+    /// The rest of the world; without it nothing is random, no name is looked up, and there is no deadline.
+    pub world: Option<&'a dyn World>,
+    /// Whether host names may be looked up: not by what users configure for themselves.
+    pub lookups: bool,
 }
 
 /// A text that could not be rendered.

@@ -39,6 +39,11 @@ pub(crate) trait Vendor: fmt::Debug + Send + Sync + Sized + 'static {
     fn channel(&self, name: &str, _recipient: &str) -> Channel {
         channel(name, Self::KIND)
     }
+
+    /// Whether the receiver reads what templates render as JSON.
+    fn wants_json(&self) -> bool {
+        false
+    }
 }
 
 /// The usual channel: one for the instance, with the vendor's rate.
@@ -197,6 +202,10 @@ impl<V: Vendor> Service for Instance<V> {
 
     fn channel(&self, recipient: &str) -> Channel {
         self.vendor.channel(&self.name, recipient)
+    }
+
+    fn wants_json(&self) -> bool {
+        self.vendor.wants_json()
     }
 
     fn unknown_options(&self) -> Vec<(String, (u32, u32))> {

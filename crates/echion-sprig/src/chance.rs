@@ -1,6 +1,6 @@
 //! Random texts and numbers. The bytes come from the host.
 
-use echion_template::{Function, Host, takes};
+use echion_template::{Function, Host, Uses, takes};
 use echion_value::Value;
 
 use crate::args::{INT, Result, TEXT, bytes, fail, int, make_text};
@@ -8,34 +8,30 @@ use crate::encoding::base64_of;
 use crate::strings::runes;
 
 pub(crate) static ALL: &[Function] = &[
-    Function::new("randAlphaNum", takes(&[INT], TEXT), letters_and_digits).doc(
-        "random letters and digits",
-        "{{randAlphaNum 8}}",
-        "",
-    ),
-    Function::new("randAlpha", takes(&[INT], TEXT), letters).doc("random letters", "{{randAlpha 8}}", ""),
-    Function::new("randNumeric", takes(&[INT], TEXT), digits).doc("random digits", "{{randNumeric 6}}", ""),
-    Function::new("randAscii", takes(&[INT], TEXT), printable).doc(
-        "random printable characters",
-        "{{randAscii 8}}",
-        "",
-    ),
-    Function::new("randBytes", takes(&[INT], TEXT).fallible(), random_bytes).doc(
-        "random bytes as base64",
-        "{{randBytes 16}}",
-        "",
-    ),
-    Function::new("randInt", takes(&[INT, INT], INT), random_int).doc(
-        "a random number from a start up to an end",
-        "{{randInt 1 7}}",
-        "",
-    ),
-    Function::new("shuffle", takes(&[TEXT], TEXT), shuffle).doc(
-        "the characters in random order",
-        "{{shuffle \"abc\"}}",
-        "",
-    ),
-    Function::new("uuidv4", takes(&[], TEXT), uuid).doc("a random identifier", "{{uuidv4}}", ""),
+    Function::new("randAlphaNum", takes(&[INT], TEXT), letters_and_digits)
+        .doc("random letters and digits", "{{randAlphaNum 8 | len}}", "8")
+        .using(Uses::RANDOM),
+    Function::new("randAlpha", takes(&[INT], TEXT), letters)
+        .doc("random letters", "{{randAlpha 8 | len}}", "8")
+        .using(Uses::RANDOM),
+    Function::new("randNumeric", takes(&[INT], TEXT), digits)
+        .doc("random digits", "{{randNumeric 6 | len}}", "6")
+        .using(Uses::RANDOM),
+    Function::new("randAscii", takes(&[INT], TEXT), printable)
+        .doc("random printable characters", "{{randAscii 8 | len}}", "8")
+        .using(Uses::RANDOM),
+    Function::new("randBytes", takes(&[INT], TEXT).fallible(), random_bytes)
+        .doc("random bytes as base64", "{{randBytes 16 | len}}", "24")
+        .using(Uses::RANDOM),
+    Function::new("randInt", takes(&[INT, INT], INT), random_int)
+        .doc("a random number from a start up to an end", "{{randInt 6 7}}", "6")
+        .using(Uses::RANDOM),
+    Function::new("shuffle", takes(&[TEXT], TEXT), shuffle)
+        .doc("the characters in random order", "{{shuffle \"aaa\"}}", "aaa")
+        .using(Uses::RANDOM),
+    Function::new("uuidv4", takes(&[], TEXT), uuid)
+        .doc("a random identifier", "{{uuidv4 | len}}", "36")
+        .using(Uses::RANDOM),
 ];
 
 /// A number below `end`, each as likely as the others.

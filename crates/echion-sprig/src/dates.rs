@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use echion_template::{Function, Host, takes};
+use echion_template::{Function, Host, Uses, takes};
 use echion_value::time::{self, Time, Zone};
 use echion_value::{CallError, Signature, Type, Value};
 
@@ -18,7 +18,7 @@ const ANY: Signature = takes(&[Type::Any], TEXT);
 
 /// The functions of this family.
 pub(crate) static ALL: &[Function] = &[
-    Function::new("ago", ANY, ago).doc("How long ago a time was.", r#"{{ ago (now) }}"#, "0s"),
+    Function::new("ago", ANY, ago).doc("How long ago a time was.", r#"{{ ago (now) }}"#, "0s").using(Uses::CLOCK),
     DATE_FUNCTION,
     IN_ZONE,
     IN_ZONE.alias("date_in_zone"),
@@ -27,30 +27,25 @@ pub(crate) static ALL: &[Function] = &[
     MUST_MODIFY,
     MUST_MODIFY.alias("must_date_modify"),
     Function::new("duration", ANY, duration).doc("Seconds as a duration.", r#"{{ duration "95" }}"#, "1m35s"),
-    Function::new("durationRound", ANY, duration_round).doc(
-        "A duration in its largest unit.",
-        r#"{{ durationRound "2h10m5s" }}"#,
-        "2h",
-    ),
-    Function::new("htmlDate", ANY, |host, args| in_zone(host, "2006-01-02", args.first(), "Local")).doc(
-        "The date of a time as HTML wants it.",
-        "{{ htmlDate 0 }}",
-        "1970-01-01",
-    ),
+    Function::new("durationRound", ANY, duration_round)
+        .doc("A duration in its largest unit.", r#"{{ durationRound "2h10m5s" }}"#, "2h")
+        .using(Uses::CLOCK),
+    Function::new("htmlDate", ANY, |host, args| in_zone(host, "2006-01-02", args.first(), "Local"))
+        .doc("The date of a time as HTML wants it.", "{{ htmlDate 0 }}", "1970-01-01")
+        .using(Uses::CLOCK),
     Function::new("htmlDateInZone", takes(&[Type::Any, TEXT], TEXT), |host, args| {
         in_zone(host, "2006-01-02", args.first(), &string(args, 1))
     })
-    .doc("The date of a time in a zone as HTML wants it.", r#"{{ htmlDateInZone 0 "UTC" }}"#, "1970-01-01"),
+    .doc("The date of a time in a zone as HTML wants it.", r#"{{ htmlDateInZone 0 "UTC" }}"#, "1970-01-01")
+    .using(Uses::CLOCK),
     Function::new("mustToDate", TO_DATE.fallible(), must_to_date).doc(
         "Reads a time by a layout; an error when it does not fit.",
         r#"{{ mustToDate "2006-01-02" "2024-02-29" | date "02.01." }}"#,
         "29.02.",
     ),
-    Function::new("now", takes(&[], Type::Time), |host, _| Ok(value(host.now.clone()))).doc(
-        "The current time.",
-        "{{ now }}",
-        "",
-    ),
+    Function::new("now", takes(&[], Type::Time), |host, _| Ok(value(host.now.clone())))
+        .doc("The current time.", r#"{{ now | date "2006" | len }}"#, "4")
+        .using(Uses::CLOCK),
     Function::new("toDate", TO_DATE, |host, args| must_to_date(host, args).or_else(|_| Ok(value(Time::default()))))
         .doc(
             "Reads a time by a layout; the zero time when it does not fit.",
@@ -64,16 +59,15 @@ pub(crate) static ALL: &[Function] = &[
 ];
 
 const DATE_FUNCTION: Function =
-    Function::new("date", DATE, |host, args| in_zone(host, &string(args, 0), args.get(1), "Local")).doc(
-        "Formats a time by a layout.",
-        r#"{{ date "2006-01-02" 0 }}"#,
-        "1970-01-01",
-    );
+    Function::new("date", DATE, |host, args| in_zone(host, &string(args, 0), args.get(1), "Local"))
+        .doc("Formats a time by a layout.", r#"{{ date "2006-01-02" 0 }}"#, "1970-01-01")
+        .using(Uses::CLOCK);
 
 const IN_ZONE: Function = Function::new("dateInZone", DATE_IN_ZONE, |host, args| {
     in_zone(host, &string(args, 0), args.get(1), &string(args, 2))
 })
-.doc("Formats a time in a zone by a layout.", r#"{{ dateInZone "15:04" 0 "Asia/Shanghai" }}"#, "08:00");
+.doc("Formats a time in a zone by a layout.", r#"{{ dateInZone "15:04" 0 "Asia/Shanghai" }}"#, "08:00")
+.using(Uses::CLOCK);
 
 const MODIFY_FUNCTION: Function =
     Function::new("dateModify", MODIFY, |host, args| must_modify(host, args).or_else(|_| Ok(value(time_of(args, 1)))))

@@ -58,7 +58,7 @@ pub(crate) static ALL: &[Function] = &[
     ),
     Function::new("mustMerge", takes(&[MAP, MAP], ANY).variadic().fallible(), merge).doc("the same as merge", "", ""),
     Function::new("mergeOverwrite", takes(&[MAP, MAP], ANY).variadic(), merge_overwrite).doc(
-        "the same, and later values win",
+        "the first map with the keys of the others added, and later values win",
         "{{mergeOverwrite (dict \"a\" 1) (dict \"a\" 2 \"b\" 2)}}",
         "map[a:2 b:2]",
     ),

@@ -3,7 +3,7 @@
 use echion_template::{Function, Host, takes};
 use echion_value::Value;
 
-use crate::args::{Result, TEXT, bytes, make_text};
+use crate::args::{Result, TEXT, bytes, fail, make_text};
 
 pub(crate) static ALL: &[Function] = &[
     Function::new("b64enc", takes(&[TEXT], TEXT), base64_encode).doc("as base64", "{{b64enc \"abc\"}}", "YWJj"),
@@ -107,6 +107,11 @@ impl Encoding {
         after.map_or(Ok(()), |(at, _)| Err(*at))
     }
 
+    /// What other functions need: the bytes, or the byte that is at fault.
+    fn bytes_of(&self, input: &[u8]) -> Result<Vec<u8>> {
+        self.decode(input).or_else(|at| fail(format!("illegal {} data at input byte {at}", self.name)))
+    }
+
     /// What the template functions give: the fault instead of the text.
     fn decoded(&self, input: &[u8]) -> Value {
         match self.decode(input) {
@@ -114,6 +119,11 @@ impl Encoding {
             Err(at) => Value::from(format!("illegal {} data at input byte {at}", self.name)),
         }
     }
+}
+
+/// The bytes that a text in base64 stands for.
+pub(crate) fn from_base64(input: &[u8]) -> Result<Vec<u8>> {
+    BASE64.bytes_of(input)
 }
 
 fn base64_encode(host: &mut Host<'_>, args: &[Value]) -> Result {

@@ -22,9 +22,9 @@ pub(crate) static ALL: &[Function] = &[
         "[\n  1\n]",
     ),
     Function::new("mustToPrettyJson", takes(&[ANY], TEXT).fallible(), must_to_pretty_json).doc(
-        "the same, or an error",
-        "",
-        "",
+        "as JSON over several lines, or an error",
+        "{{mustToPrettyJson (list 1)}}",
+        "[\n  1\n]",
     ),
     Function::new("toRawJson", takes(&[ANY], TEXT), to_raw_json).doc(
         "as JSON with `<`, `>` and `&` as they are",
@@ -32,16 +32,20 @@ pub(crate) static ALL: &[Function] = &[
         "\"<\"",
     ),
     Function::new("mustToRawJson", takes(&[ANY], TEXT).fallible(), must_to_raw_json).doc(
-        "the same, or an error",
-        "",
-        "",
+        "as JSON with `<`, `>` and `&` as they are, or an error",
+        "{{mustToRawJson \"<\"}}",
+        "\"<\"",
     ),
     Function::new("fromJson", takes(&[TEXT], ANY), from_json).doc(
         "the value of a JSON text; nothing when it is none",
         "{{(fromJson \"{\\\"a\\\":5}\").a}}",
         "5",
     ),
-    Function::new("mustFromJson", takes(&[TEXT], ANY).fallible(), must_from_json).doc("the same, or an error", "", ""),
+    Function::new("mustFromJson", takes(&[TEXT], ANY).fallible(), must_from_json).doc(
+        "the value of a JSON text, or an error",
+        "{{mustFromJson \"[1]\"}}",
+        "[1]",
+    ),
 ];
 
 type Marshal = fn(&Value) -> Result<Vec<u8>>;

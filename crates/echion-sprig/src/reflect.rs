@@ -1,5 +1,7 @@
 //! Types and deep equality.
 
+use std::convert::Infallible;
+
 use echion_template::{Function, Host, takes};
 use echion_value::{Map, Value};
 
@@ -13,7 +15,7 @@ pub(crate) static ALL: &[Function] = &[
         "true",
     ),
     Function::new("typeIsLike", takes(&[TEXT, ANY], BOOL), type_is_like).doc(
-        "the same, pointers included",
+        "whether the type of a value, or what it points to, has that name",
         "{{typeIsLike \"int\" 1}}",
         "true",
     ),
@@ -65,43 +67,7 @@ fn deep_equal(host: &mut Host<'_>, args: &[Value]) -> Result {
 
 /// Go's `reflect.DeepEqual`. The first value must have been weighed.
 pub(crate) fn equal(a: &Value, b: &Value) -> bool {
-    let mut pending = vec![(a.clone(), b.clone())];
-    while let Some((a, b)) = pending.pop() {
-        if a.type_of() != b.type_of() || a.is_nil() != b.is_nil() {
-            return false;
-        }
-        let same = match (&a, &b) {
-            (Value::Nil, _) | (Value::NilPointer(_), _) => true,
-            (Value::Bool(a), Value::Bool(b)) => a == b,
-            (Value::Int(a), Value::Int(b))
-            | (Value::Int64(a), Value::Int64(b))
-            | (Value::Duration(a), Value::Duration(b))
-            | (Value::Month(a), Value::Month(b))
-            | (Value::Weekday(a), Value::Weekday(b)) => a == b,
-            (Value::Int32(a), Value::Int32(b)) => a == b,
-            (Value::Uint8(a), Value::Uint8(b)) => a == b,
-            (Value::Uint64(a), Value::Uint64(b)) => a == b,
-            (Value::Float(a), Value::Float(b)) => a == b,
-            (Value::Str(a), Value::Str(b)) => a == b,
-            (Value::Bytes(a), Value::Bytes(b)) => a == b,
-            (Value::Time(a), Value::Time(b)) => a.equal(b) && a.location().name() == b.location().name(),
-            (Value::List(a), Value::List(b)) => {
-                pending.extend(a.items().iter().cloned().zip(b.items().iter().cloned()));
-                a.len() == b.len()
-            }
-            (Value::Map(a), Value::Map(b)) => {
-                let (a, b) = (a.entries(), b.entries());
-                pending.extend(a.iter().map(|(_, v)| v.clone()).zip(b.iter().map(|(_, v)| v.clone())));
-                a.len() == b.len() && a.iter().zip(b.iter()).all(|((a, _), (b, _))| a == b)
-            }
-            (Value::Object(a), Value::Object(b)) => std::sync::Arc::ptr_eq(a, b),
-            _ => false,
-        };
-        if !same {
-            return false;
-        }
-    }
-    true
+    echion_value::deep_equal(a, b, &mut || Ok::<(), Infallible>(())).unwrap_or_else(|never| match never {})
 }
 
 fn deep_copy(host: &mut Host<'_>, args: &[Value]) -> Result {

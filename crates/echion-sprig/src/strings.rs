@@ -94,7 +94,7 @@ pub(crate) static ALL: &[Function] = &[
         "b",
     ),
     Function::new("splitn", takes(&[TEXT, INT, TEXT], TEXT_MAP), splitn).doc(
-        "the same with at most so many parts",
+        "the parts between separators, at most so many, as `_0`, `_1` and so on",
         "{{(splitn \"/\" 2 \"a/b/c\")._1}}",
         "b/c",
     ),
@@ -103,7 +103,11 @@ pub(crate) static ALL: &[Function] = &[
         "{{splitList \"/\" \"a/b\"}}",
         "[a b]",
     ),
-    Function::new("fail", takes(&[TEXT], TEXT).fallible(), fail_with).doc("ends the rendering with an error", "", ""),
+    Function::new("fail", takes(&[TEXT], TEXT).fallible(), fail_with).doc(
+        "ends the rendering with an error",
+        "{{ if false }}{{ fail \"no\" }}{{ end }}ok",
+        "ok",
+    ),
 ];
 
 fn hello(_: &mut Host<'_>, _: &[Value]) -> Result {

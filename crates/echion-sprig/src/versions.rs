@@ -1,5 +1,6 @@
 //! Semantic versions and constraints, as Masterminds' semver understands them.
 
+use std::any::Any;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -32,61 +33,125 @@ struct Version {
     original: String,
     /// How many of the three numbers were written.
     written: usize,
+    /// Whether Go has it by value.
+    is_copy: bool,
 }
 
+const POINTER: &str = "*semver.Version";
+const STRUCT: &str = "semver.Version";
 const NUMBER: Signature = Signature::new(&[], Type::Uint64);
 const TEXT: Signature = Signature::new(&[], Type::String);
+const BYTES: Signature = Signature::new(&[], Type::BYTES).fallible();
+const TEST: Signature = Signature::new(&[Type::Named(POINTER)], Type::Bool);
+const NEXT: Signature = Signature::new(&[], Type::Named(STRUCT));
+const WITH: Signature = Signature::new(&[Type::String], Type::Named(STRUCT)).fallible();
 
-static VERSION: ObjectType = ObjectType {
-    name: "*semver.Version",
-    fields: &[],
-    methods: &[
-        Method { name: "Major", signature: NUMBER, call: |v, _| member(v, "major") },
-        Method { name: "Minor", signature: NUMBER, call: |v, _| member(v, "minor") },
-        Method { name: "Patch", signature: NUMBER, call: |v, _| member(v, "patch") },
-        Method { name: "Prerelease", signature: TEXT, call: |v, _| member(v, "pre") },
-        Method { name: "Metadata", signature: TEXT, call: |v, _| member(v, "metadata") },
-        Method { name: "Original", signature: TEXT, call: |v, _| member(v, "original") },
-        Method { name: "String", signature: TEXT, call: |v, _| member(v, "string") },
-    ],
-};
+const METHODS: &[Method] = &[
+    Method {
+        name: "Compare",
+        signature: Signature::new(&[Type::Named(POINTER)], Type::Int),
+        call: |v, args| Ok(Value::Int(this(v)?.cmp(other(args)?) as i64)),
+    },
+    Method { name: "Equal", signature: TEST, call: |v, args| test(v, args, Ordering::is_eq) },
+    Method { name: "GreaterThan", signature: TEST, call: |v, args| test(v, args, Ordering::is_gt) },
+    Method { name: "GreaterThanEqual", signature: TEST, call: |v, args| test(v, args, Ordering::is_ge) },
+    Method {
+        name: "IncMajor",
+        signature: NEXT,
+        call: |v, _| {
+            this(v)?.next(|v| {
+                (v.major, v.minor, v.patch) = (v.major.wrapping_add(1), 0, 0);
+            })
+        },
+    },
+    Method {
+        name: "IncMinor",
+        signature: NEXT,
+        call: |v, _| {
+            this(v)?.next(|v| {
+                (v.minor, v.patch) = (v.minor.wrapping_add(1), 0);
+            })
+        },
+    },
+    Method {
+        name: "IncPatch",
+        signature: NEXT,
+        call: |v, _| {
+            this(v)?.next(|v| {
+                // A version before a release is followed by the release.
+                if v.pre.is_empty() {
+                    v.patch = v.patch.wrapping_add(1);
+                }
+            })
+        },
+    },
+    Method { name: "LessThan", signature: TEST, call: |v, args| test(v, args, Ordering::is_lt) },
+    Method { name: "LessThanEqual", signature: TEST, call: |v, args| test(v, args, Ordering::is_le) },
+    Method { name: "Major", signature: NUMBER, call: |v, _| Ok(Value::Uint64(this(v)?.major)) },
+    Method {
+        name: "MarshalJSON",
+        signature: BYTES,
+        call: |v, _| {
+            let text = this(v)?.text();
+            Ok(Value::Bytes(Some(format!("\"{text}\"").into_bytes().into())))
+        },
+    },
+    Method {
+        name: "MarshalText",
+        signature: BYTES,
+        call: |v, _| Ok(Value::Bytes(Some(this(v)?.text().into_bytes().into()))),
+    },
+    Method { name: "Metadata", signature: TEXT, call: |v, _| Ok(Value::from(this(v)?.metadata.as_str())) },
+    Method { name: "Minor", signature: NUMBER, call: |v, _| Ok(Value::Uint64(this(v)?.minor)) },
+    Method { name: "Original", signature: TEXT, call: |v, _| Ok(Value::from(this(v)?.original.as_str())) },
+    Method { name: "Patch", signature: NUMBER, call: |v, _| Ok(Value::Uint64(this(v)?.patch)) },
+    Method { name: "Prerelease", signature: TEXT, call: |v, _| Ok(Value::from(this(v)?.pre.as_str())) },
+    Method {
+        name: "SetMetadata",
+        signature: WITH,
+        call: |v, args| this(v)?.with(args, "Invalid Metadata string", |v, text| v.metadata = text),
+    },
+    Method {
+        name: "SetPrerelease",
+        signature: WITH,
+        call: |v, args| this(v)?.with(args, "Invalid Prerelease string", |v, text| v.pre = text),
+    },
+    Method { name: "String", signature: TEXT, call: |v, _| Ok(Value::from(this(v)?.text())) },
+];
+
+static VERSION: ObjectType = ObjectType { name: POINTER, fields: &[], methods: METHODS };
+/// What methods give back is no pointer.
+static COPY: ObjectType = ObjectType { name: STRUCT, fields: &[], methods: METHODS };
 
 impl Object for Version {
     fn object_type(&self) -> &'static ObjectType {
-        &VERSION
+        if self.is_copy { &COPY } else { &VERSION }
     }
 
-    /// Go's fields are private; the names here are for the methods alone.
-    fn field(&self, name: &str) -> Option<Value> {
-        Some(match name {
-            "major" => Value::Uint64(self.major),
-            "minor" => Value::Uint64(self.minor),
-            "patch" => Value::Uint64(self.patch),
-            "pre" => Value::from(self.pre.as_str()),
-            "metadata" => Value::from(self.metadata.as_str()),
-            "original" => Value::from(self.original.as_str()),
-            "string" => Value::from(self.display()?),
-            _ => return None,
-        })
+    /// Go's fields are private.
+    fn field(&self, _: &str) -> Option<Value> {
+        None
     }
 
     fn display(&self) -> Option<String> {
-        let mut text = format!("{}.{}.{}", self.major, self.minor, self.patch);
-        if !self.pre.is_empty() {
-            text.push_str(&format!("-{}", self.pre));
-        }
-        if !self.metadata.is_empty() {
-            text.push_str(&format!("+{}", self.metadata));
-        }
-        Some(text)
+        Some(self.text())
     }
 }
 
-fn member(value: &Value, name: &str) -> Result<Value, CallError> {
-    match value {
-        Value::Object(object) => object.field(name).ok_or_else(|| CallError::new("not a version")),
-        _ => Err(CallError::new("not a version")),
-    }
+fn this(value: &Value) -> Result<&Version, CallError> {
+    let version = match value {
+        Value::Object(object) => (object.as_ref() as &dyn Any).downcast_ref(),
+        _ => None,
+    };
+    version.ok_or_else(|| CallError::new("runtime error: invalid memory address or nil pointer dereference"))
+}
+
+fn other(args: &[Value]) -> Result<&Version, CallError> {
+    this(args.first().unwrap_or(&Value::Nil))
+}
+
+fn test(value: &Value, args: &[Value], holds: fn(Ordering) -> bool) -> Result<Value, CallError> {
+    Ok(Value::Bool(holds(this(value)?.cmp(other(args)?))))
 }
 
 fn semver(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
@@ -142,7 +207,45 @@ impl Version {
             metadata: metadata.unwrap_or_default().to_owned(),
             original: text.to_owned(),
             written: parsed.len(),
+            is_copy: false,
         })
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("{}.{}.{}", self.major, self.minor, self.patch);
+        if !self.pre.is_empty() {
+            text.push_str(&format!("-{}", self.pre));
+        }
+        if !self.metadata.is_empty() {
+            text.push_str(&format!("+{}", self.metadata));
+        }
+        text
+    }
+
+    /// A changed copy, spelled as Go spells it: with the `v` of its original.
+    fn changed(&self, change: impl FnOnce(&mut Self)) -> Value {
+        let mut copy = Self { is_copy: true, ..self.clone() };
+        change(&mut copy);
+        copy.original = format!("{}{}", if self.original.starts_with('v') { "v" } else { "" }, copy.text());
+        Value::Object(Arc::new(copy))
+    }
+
+    /// The release that follows.
+    fn next(&self, change: impl FnOnce(&mut Self)) -> Result<Value, CallError> {
+        Ok(self.changed(|version| {
+            change(version);
+            version.pre.clear();
+            version.metadata.clear();
+        }))
+    }
+
+    fn with(&self, args: &[Value], problem: &str, set: fn(&mut Self, String)) -> Result<Value, CallError> {
+        let text = string(args, 0);
+        let valid = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        if !text.is_empty() && !text.split('.').all(valid) {
+            return Err(CallError::new(problem));
+        }
+        Ok(self.changed(|version| set(version, text)))
     }
 
     fn cmp(&self, other: &Self) -> Ordering {

@@ -1,8 +1,9 @@
 //! Evaluating pipelines, commands and operands.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use echion_value::{CallError, Map, Str, Type, Value};
+use echion_value::{CallError, Map, Signature, Str, Type, Value};
 
 use crate::exec::{Done, Place, Run};
 use crate::function::Callee;
@@ -10,15 +11,16 @@ use crate::number::Number;
 use crate::operand::{Operand, can_be_nil, is_true, prepare, zero};
 use crate::tree::{Command, Expr, ExprKind, Pipe};
 
-impl<'t> Run<'t, '_, '_> {
+impl<'a> Run<'a, '_, '_> {
     /// The value of a pipeline, whose variables are declared or assigned.
-    pub(crate) fn pipeline(&mut self, pipe: &'t Pipe, dot: &Operand) -> Done<Operand> {
+    pub(crate) fn pipeline(&mut self, pipe: &'a Pipe, dot: &Operand<'a>) -> Done<Operand<'a>> {
         self.place = Place::Pipe(pipe);
         let mut last = None;
         for command in &pipe.commands {
-            let operand = self.command(command, dot, last.take())?;
+            let mut operand = self.command(command, dot, last)?;
             // What is in an `interface {}` comes out here.
-            last = Some(Operand::known(operand.value));
+            operand.open = false;
+            last = Some(operand);
         }
         let operand = last.unwrap_or(Operand::ABSENT);
         for name in &pipe.variables {
@@ -32,7 +34,7 @@ impl<'t> Run<'t, '_, '_> {
     }
 
     /// One command; `last` is the value of the one before.
-    fn command(&mut self, command: &'t Command, dot: &Operand, last: Option<Operand>) -> Done<Operand> {
+    fn command(&mut self, command: &'a Command, dot: &Operand<'a>, last: Option<Operand<'a>>) -> Done<Operand<'a>> {
         self.step()?;
         let args = command.args.as_slice();
         let Some(first) = args.first() else { return Ok(Operand::ABSENT) };
@@ -45,7 +47,7 @@ impl<'t> Run<'t, '_, '_> {
                 self.refuse_arguments(args, last.as_ref())?;
                 self.nested(pipe, dot)
             }
-            ExprKind::Dot | ExprKind::Nil | ExprKind::Bool(_) | ExprKind::Number(_) | ExprKind::Text(..) => {
+            ExprKind::Dot | ExprKind::Nil | ExprKind::Bool(..) | ExprKind::Number(_) | ExprKind::Text(..) => {
                 self.place = Place::Expr(first);
                 self.refuse_arguments(args, last.as_ref())?;
                 match &first.kind {
@@ -57,14 +59,14 @@ impl<'t> Run<'t, '_, '_> {
         }
     }
 
-    fn nested(&mut self, pipe: &'t Pipe, dot: &Operand) -> Done<Operand> {
+    fn nested(&mut self, pipe: &'a Pipe, dot: &Operand<'a>) -> Done<Operand<'a>> {
         self.enter()?;
         let operand = self.pipeline(pipe, dot)?;
         self.leave();
         Ok(operand)
     }
 
-    fn refuse_arguments(&self, args: &'t [Expr], last: Option<&Operand>) -> Done<()> {
+    fn refuse_arguments(&self, args: &'a [Expr], last: Option<&Operand<'a>>) -> Done<()> {
         match args {
             [first, rest @ ..] if !rest.is_empty() || last.is_some() => {
                 let shown = Shown(first);
@@ -75,22 +77,26 @@ impl<'t> Run<'t, '_, '_> {
     }
 
     /// A constant where any type will do.
-    fn literal(&mut self, expr: &'t Expr) -> Done<Operand> {
+    fn literal(&mut self, expr: &'a Expr) -> Done<Operand<'a>> {
         self.place = Place::Expr(expr);
-        let value = match &expr.kind {
-            ExprKind::Bool(value) => Value::Bool(*value),
-            ExprKind::Text(_, text) => Value::Str(text.clone()),
+        match &expr.kind {
+            ExprKind::Bool(_, value) | ExprKind::Text(_, value) => Ok(Operand::of(value)),
             ExprKind::Number(number) => match number.value() {
-                Ok(value) => value,
-                Err(message) => return self.fail(message),
+                Ok(value) => Ok(Operand::known(value)),
+                Err(message) => self.fail(message),
             },
-            _ => Value::Nil,
-        };
-        Ok(Operand::known(value))
+            _ => Ok(Operand::ABSENT),
+        }
     }
 
     /// Fields, variables with fields, and fields of a parenthesized pipeline.
-    fn chain(&mut self, expr: &'t Expr, dot: &Operand, args: &'t [Expr], last: Option<Operand>) -> Done<Operand> {
+    fn chain(
+        &mut self,
+        expr: &'a Expr,
+        dot: &Operand<'a>,
+        args: &'a [Expr],
+        last: Option<Operand<'a>>,
+    ) -> Done<Operand<'a>> {
         self.place = Place::Expr(expr);
         match &expr.kind {
             ExprKind::Field(names) => self.fields(dot.clone(), names, expr, dot, args, last),
@@ -116,13 +122,13 @@ impl<'t> Run<'t, '_, '_> {
     /// Walks along `names`; the last one gets the arguments, in case it is a method.
     fn fields(
         &mut self,
-        mut receiver: Operand,
-        names: &'t [Box<str>],
-        expr: &'t Expr,
-        dot: &Operand,
-        args: &'t [Expr],
-        last: Option<Operand>,
-    ) -> Done<Operand> {
+        mut receiver: Operand<'a>,
+        names: &'a [Box<str>],
+        expr: &'a Expr,
+        dot: &Operand<'a>,
+        args: &'a [Expr],
+        last: Option<Operand<'a>>,
+    ) -> Done<Operand<'a>> {
         let Some((final_name, names)) = names.split_last() else { return Ok(receiver) };
         for name in names {
             receiver = self.field(receiver, name, expr, dot, &[], None)?;
@@ -132,37 +138,43 @@ impl<'t> Run<'t, '_, '_> {
 
     fn field(
         &mut self,
-        receiver: Operand,
-        name: &'t str,
-        expr: &'t Expr,
-        dot: &Operand,
-        args: &'t [Expr],
-        last: Option<Operand>,
-    ) -> Done<Operand> {
-        if receiver.is_absent() {
-            return Ok(Operand::ABSENT);
-        }
-        let seen = receiver.static_type();
-        if matches!(receiver.value, Value::Nil) {
-            return self.fail(format_args!("nil pointer evaluating {seen}.{name}"));
-        }
-        if let Some(method) = receiver.value.method(name) {
-            let args = self.arguments(name, method.signature, args, dot, last)?;
-            let result = (method.call)(&receiver.value, &args);
-            return self.finish(result, name, Place::Expr(expr), method.signature.result);
-        }
+        receiver: Operand<'a>,
+        name: &'a str,
+        expr: &'a Expr,
+        dot: &Operand<'a>,
+        args: &'a [Expr],
+        last: Option<Operand<'a>>,
+    ) -> Done<Operand<'a>> {
         let has_arguments = args.len() > 1 || last.is_some();
         match &receiver.value {
-            Value::Map(map) => {
-                if has_arguments {
-                    return self.fail(format_args!("{name} is not a method but has arguments"));
+            Cow::Borrowed(Value::Map(map)) if !has_arguments => return Ok(entry(map, name)),
+            value if matches!(**value, Value::Nil) => {
+                if receiver.is_absent() {
+                    return Ok(Operand::ABSENT);
                 }
-                Ok(entry(map, name))
+                let seen = receiver.static_type();
+                return self.fail(format_args!("nil pointer evaluating {seen}.{name}"));
+            }
+            _ => {}
+        }
+        if let Some(method) = receiver.value.method(name) {
+            let mark = self.arguments(name, method.signature, args, dot, last)?;
+            if let Err(problem) = check_results(name, &method.signature) {
+                return self.fail(problem);
+            }
+            let result = (method.call)(&receiver.value, self.stack.get(mark..).unwrap_or_default());
+            self.stack.truncate(mark);
+            return self.finish(result, name, Place::Expr(expr), method.signature.result);
+        }
+        match &*receiver.value {
+            Value::Map(_) | Value::Table(_) if has_arguments => {
+                self.fail(format_args!("{name} is not a method but has arguments"))
+            }
+            Value::Map(map) => {
+                let found = map.get(name).map(Cow::into_owned);
+                Ok(found.map_or(Operand::ABSENT, |value| Operand::element(value, map.element())))
             }
             Value::Table(table) => {
-                if has_arguments {
-                    return self.fail(format_args!("{name} is not a method but has arguments"));
-                }
                 let found = table.entries().iter().find(|(k, _)| matches!(k, Value::Str(s) if *s == *name));
                 Ok(found.map_or(Operand::ABSENT, |(_, v)| Operand::element(v.clone(), table.element())))
             }
@@ -172,22 +184,22 @@ impl<'t> Run<'t, '_, '_> {
                 }
                 Ok(Operand::known(object.field(name).unwrap_or_default()))
             }
-            Value::NilPointer(_) => self.fail(format_args!("nil pointer evaluating {seen}.{name}")),
-            _ => self.fail(format_args!("can't evaluate field {name} in type {seen}")),
+            Value::NilPointer(_) => self.fail(format_args!("nil pointer evaluating {}.{name}", receiver.static_type())),
+            _ => self.fail(format_args!("can't evaluate field {name} in type {}", receiver.static_type())),
         }
     }
 
     #[expect(clippy::too_many_arguments, reason = "they are what Go's evaluator passes along as well")]
     fn function(
         &mut self,
-        expr: &'t Expr,
-        call: Place<'t>,
-        name: &'t str,
+        expr: &'a Expr,
+        call: Place<'a>,
+        name: &'a str,
         callee: Callee,
-        dot: &Operand,
-        args: &'t [Expr],
-        last: Option<Operand>,
-    ) -> Done<Operand> {
+        dot: &Operand<'a>,
+        args: &'a [Expr],
+        last: Option<Operand<'a>>,
+    ) -> Done<Operand<'a>> {
         self.place = Place::Expr(expr);
         let signature = callee.signature();
         match callee {
@@ -221,15 +233,16 @@ impl<'t> Run<'t, '_, '_> {
                 };
                 let mut values = Vec::with_capacity(args.len());
                 for arg in args.iter().skip(1) {
-                    values.push(self.argument(arg, None, dot)?.value);
+                    values.push(self.argument(arg, None, dot)?.value.into_owned());
                 }
-                values.extend(last.map(|last| last.value));
+                values.extend(last.map(|last| last.value.into_owned()));
                 let result = call_value(&called, &values);
                 self.finish(result, name, call, Type::Any)
             }
             Callee::Function(function) => {
-                let args = self.arguments(name, signature, args, dot, last)?;
-                let result = (function.call)(self.host, &args);
+                let mark = self.arguments(name, signature, args, dot, last)?;
+                let result = (function.call)(self.host, self.stack.get(mark..).unwrap_or_default());
+                self.stack.truncate(mark);
                 self.finish(result, name, call, signature.result)
             }
         }
@@ -240,9 +253,9 @@ impl<'t> Run<'t, '_, '_> {
         &mut self,
         result: Result<Value, CallError>,
         name: &str,
-        call: Place<'t>,
+        call: Place<'a>,
         result_type: Type,
-    ) -> Done<Operand> {
+    ) -> Done<Operand<'a>> {
         match result {
             Ok(value) => Ok(Operand::element(value, result_type)),
             Err(error) => {
@@ -264,31 +277,40 @@ impl<'t> Run<'t, '_, '_> {
         Ok(())
     }
 
-    /// The arguments of a call, evaluated for the types of the parameters.
+    /// The arguments of a call, evaluated for the types of the parameters: what is above the returned mark on the stack.
     fn arguments(
         &mut self,
         name: &str,
-        signature: echion_value::Signature,
-        args: &'t [Expr],
-        dot: &Operand,
-        last: Option<Operand>,
-    ) -> Done<Vec<Value>> {
+        signature: Signature,
+        args: &'a [Expr],
+        dot: &Operand<'a>,
+        last: Option<Operand<'a>>,
+    ) -> Done<usize> {
         let fixed = signature.params.len() - usize::from(signature.variadic && !signature.params.is_empty());
         self.check_count(name, fixed, signature.variadic, args, last.is_some())?;
-        let mut values = Vec::with_capacity(args.len());
+        let mark = self.stack.len();
         for (i, arg) in args.iter().skip(1).enumerate() {
             let wanted = signature.param(i).unwrap_or(Type::Any);
-            values.push(self.argument(arg, Some(wanted), dot)?.value);
+            if let Some(Some(value)) = self.peek(arg, dot)
+                && (wanted == Type::Any || value.type_of() == Some(wanted))
+            {
+                let value = value.clone();
+                self.stack.push(value);
+                continue;
+            }
+            let value = self.argument(arg, Some(wanted), dot)?.value;
+            self.stack.push(value.into_owned());
         }
         if let Some(last) = last {
-            let wanted = signature.param(values.len()).unwrap_or(Type::Any);
-            values.push(self.fit(last, Some(wanted))?.value);
+            let wanted = signature.param(self.stack.len() - mark).unwrap_or(Type::Any);
+            let value = self.fit(last, Some(wanted))?.value;
+            self.stack.push(value.into_owned());
         }
-        Ok(values)
+        Ok(mark)
     }
 
     /// One argument. Without a wanted type it is taken as it is.
-    fn argument(&mut self, expr: &'t Expr, wanted: Option<Type>, dot: &Operand) -> Done<Operand> {
+    fn argument(&mut self, expr: &'a Expr, wanted: Option<Type>, dot: &Operand<'a>) -> Done<Operand<'a>> {
         self.place = Place::Expr(expr);
         let operand = match &expr.kind {
             ExprKind::Dot => dot.clone(),
@@ -305,7 +327,7 @@ impl<'t> Run<'t, '_, '_> {
                 self.step()?;
                 self.function(expr, Place::Expr(expr), name, *callee, dot, &[], None)?
             }
-            ExprKind::Bool(_) | ExprKind::Number(_) | ExprKind::Text(..) => {
+            ExprKind::Bool(..) | ExprKind::Number(_) | ExprKind::Text(..) => {
                 return match wanted {
                     None | Some(Type::Any) => self.literal(expr),
                     Some(wanted) => self.typed_literal(expr, wanted),
@@ -316,18 +338,18 @@ impl<'t> Run<'t, '_, '_> {
     }
 
     /// A constant for a parameter of that type.
-    fn typed_literal(&self, expr: &'t Expr, wanted: Type) -> Done<Operand> {
+    fn typed_literal(&self, expr: &'a Expr, wanted: Type) -> Done<Operand<'a>> {
         let number = |make: fn(&Number, Type) -> Option<Value>| match &expr.kind {
             ExprKind::Number(number) => make(number, wanted),
             _ => None,
         };
         let (value, expected) = match wanted.kind() {
             "bool" => match expr.kind {
-                ExprKind::Bool(value) => (Some(Value::Bool(value)), "bool"),
+                ExprKind::Bool(value, _) => (Some(Value::Bool(value)), "bool"),
                 _ => (None, "bool"),
             },
             "string" => match &expr.kind {
-                ExprKind::Text(_, text) => (Some(Value::Str(text.clone())), "string"),
+                ExprKind::Text(_, text) => (Some(text.clone()), "string"),
                 _ => (None, "string"),
             },
             "int" | "int32" | "int64" => (number(Number::as_type), "integer"),
@@ -342,7 +364,7 @@ impl<'t> Run<'t, '_, '_> {
     }
 
     /// Checks that a value can be given to a parameter of that type.
-    fn fit(&self, operand: Operand, wanted: Option<Type>) -> Done<Operand> {
+    fn fit(&self, operand: Operand<'a>, wanted: Option<Type>) -> Done<Operand<'a>> {
         let Some(wanted) = wanted.filter(|t| *t != Type::Any) else { return Ok(operand) };
         match operand.value.type_of() {
             Some(own) if own == wanted => Ok(operand),
@@ -357,7 +379,7 @@ impl<'t> Run<'t, '_, '_> {
 }
 
 /// An operand as error texts show it: without the parentheses of a pipeline.
-struct Shown<'t>(&'t Expr);
+struct Shown<'a>(&'a Expr);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -365,15 +387,15 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-fn entry(map: &Map, name: &str) -> Operand {
+fn entry<'a>(map: &'a Map, name: &str) -> Operand<'a> {
     match map.get(name) {
-        Some(value) => Operand::element(value.into_owned(), map.element()),
+        Some(value) => Operand { value, open: map.element() == Type::Any },
         None => Operand::ABSENT,
     }
 }
 
-fn length(operand: &Operand) -> Result<Value, CallError> {
-    let length = match &operand.value {
+fn length(operand: &Operand<'_>) -> Result<Value, CallError> {
+    let length = match &*operand.value {
         Value::Nil if operand.open => return Err(CallError::new("len of nil pointer")),
         Value::Nil => return Err(CallError::new("reflect: call of reflect.Value.Type on zero Value")),
         Value::NilPointer(_) => return Err(CallError::new("len of nil pointer")),
@@ -402,6 +424,7 @@ fn call_value(name: &str, values: &[Value]) -> Result<Value, CallError> {
         }
     };
     let signature = func.signature();
+    check_results(name, signature).map_err(CallError)?;
     let count = signature.params.len();
     let wrong = |want: String| CallError(format!("wrong number of args for {name}: got {} want {want}", args.len()));
     if signature.variadic {
@@ -426,5 +449,16 @@ fn reflected(value: &Value) -> String {
         Value::Str(s) => Str::to_text(s).into_owned(),
         Value::Nil => "<invalid Value>".to_owned(),
         other => format!("<{} Value>", other.type_of().unwrap_or(Type::Any)),
+    }
+}
+
+/// Go's templates call what gives one value, or one and an error.
+fn check_results(name: &str, signature: &Signature) -> Result<(), String> {
+    match (signature.more, signature.results()) {
+        ([], _) => Ok(()),
+        ([second], 2) => {
+            Err(format!("invalid function signature for {name}: second return value should be error; is {second}"))
+        }
+        (_, count) => Err(format!("function {name} has {count} return values; should be 1 or 2")),
     }
 }

@@ -1,6 +1,9 @@
-//! Walking the tree: text, blocks, loops, templates.
+//! Walking the tree: text, blocks, choices, templates; loops are in `range`.
+
+mod range;
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 
 use echion_value::{Value, format};
 
@@ -8,7 +11,7 @@ use crate::Template;
 use crate::error::{Error, Phase};
 use crate::host::{Host, Limits};
 use crate::operand::{Operand, is_true};
-use crate::tree::{Action, Block, Branch, Command, Expr, Invocation, Node, Pipe};
+use crate::tree::{Action, Block, Branch, Command, Expr, ExprKind, Invocation, Node, Pipe};
 
 /// How many steps lie between two looks at the clock.
 const STEPS_PER_LOOK: u64 = 256;
@@ -60,41 +63,69 @@ enum Flow {
     Continue,
 }
 
-/// One rendering.
-pub(crate) struct Run<'t, 'r, 'h> {
-    pub(crate) template: &'t Template,
+/// Where a piece of the output comes from.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark<'a> {
+    /// The first byte of the piece.
+    pub(crate) from: usize,
+    /// The byte of the template.
+    pub(crate) at: usize,
+    /// The action that made it; none for text.
+    pub(crate) action: Option<&'a Action>,
+}
+
+/// One rendering, of a template over data that live as long as `'a`.
+pub(crate) struct Run<'a, 'r, 'h> {
+    pub(crate) template: &'a Template,
     /// The template that is being executed.
-    name: &'t str,
+    name: &'a str,
     pub(crate) host: &'r mut Host<'h>,
     limits: &'r Limits,
     pub(crate) out: Vec<u8>,
-    variables: Vec<(&'t str, Operand)>,
-    pub(crate) place: Place<'t>,
+    /// Of all templates that are being executed; those of the current one begin at `floor`.
+    variables: Vec<(&'a str, Operand<'a>)>,
+    floor: usize,
+    /// Arguments of the calls that are being prepared.
+    pub(crate) stack: Vec<Value>,
+    pub(crate) place: Place<'a>,
     steps: u64,
+    /// The step before which the clock or the budget has to be looked at.
+    next_look: u64,
     depth: usize,
+    /// The pieces of the output, where somebody wants to know.
+    pub(crate) marks: Option<Vec<Mark<'a>>>,
 }
 
-impl<'t, 'r, 'h> Run<'t, 'r, 'h> {
-    pub(crate) fn new(template: &'t Template, host: &'r mut Host<'h>, limits: &'r Limits, data: &Value) -> Self {
+impl<'a, 'r, 'h> Run<'a, 'r, 'h> {
+    pub(crate) fn new(template: &'a Template, host: &'r mut Host<'h>, limits: &'r Limits, data: &'a Value) -> Self {
         host.start(limits);
+        // What the last rendering needed is a good guess.
+        let room = template.size.load(Ordering::Relaxed).max(template.text.len()).min(1 << 16);
+        let mut variables = Vec::with_capacity(8);
+        variables.push(("$", Operand::of(data)));
         Self {
             template,
             name: &template.name,
             host,
             limits,
-            out: Vec::new(),
-            variables: vec![("$", Operand::known(data.clone()))],
+            out: Vec::with_capacity(room),
+            variables,
+            floor: 0,
+            stack: Vec::new(),
             place: Place::Start,
             steps: 0,
+            next_look: STEPS_PER_LOOK.min(limits.steps.saturating_add(1)),
             depth: 0,
+            marks: None,
         }
     }
 
-    pub(crate) fn whole(&mut self, data: &Value) -> Done<()> {
-        match self.template.trees.get(self.name) {
-            Some(root) => self.block(root, &Operand::known(data.clone())).map(|_| ()),
-            None => Ok(()),
+    pub(crate) fn whole(&mut self, data: &'a Value) -> Done<()> {
+        if let Some(root) = self.template.trees.get(self.name) {
+            self.block(root, &Operand::of(data))?;
         }
+        self.template.size.store(self.out.len(), Ordering::Relaxed);
+        Ok(())
     }
 
     pub(crate) fn fail<T>(&self, message: impl fmt::Display) -> Done<T> {
@@ -120,12 +151,18 @@ impl<'t, 'r, 'h> Run<'t, 'r, 'h> {
     /// Accounts for one action, call or iteration.
     pub(crate) fn step(&mut self) -> Done<()> {
         self.steps += 1;
+        if self.steps < self.next_look { Ok(()) } else { self.look() }
+    }
+
+    #[cold]
+    fn look(&mut self) -> Done<()> {
         if self.steps > self.limits.steps {
             return self.over_budget(format_args!("the template takes more than {} steps", self.limits.steps));
         }
-        if self.steps.is_multiple_of(STEPS_PER_LOOK) && self.host.is_expired() {
+        if self.host.is_expired() {
             return self.over_budget("the template takes too long");
         }
+        self.next_look = (self.steps + STEPS_PER_LOOK).min(self.limits.steps.saturating_add(1));
         Ok(())
     }
 
@@ -141,19 +178,32 @@ impl<'t, 'r, 'h> Run<'t, 'r, 'h> {
         self.depth -= 1;
     }
 
-    pub(crate) fn variable(&self, name: &str) -> Done<Operand> {
-        match self.variables.iter().rev().find(|(n, _)| *n == name) {
+    /// See [`peek`].
+    pub(crate) fn peek<'s>(&'s self, expr: &'a Expr, dot: &'s Operand<'a>) -> Option<Option<&'s Value>> {
+        peek(expr, self.own(), dot)
+    }
+
+    fn own(&self) -> &[(&'a str, Operand<'a>)] {
+        self.variables.get(self.floor..).unwrap_or_default()
+    }
+
+    fn own_variables(&mut self) -> &mut [(&'a str, Operand<'a>)] {
+        self.variables.get_mut(self.floor..).unwrap_or_default()
+    }
+
+    pub(crate) fn variable(&self, name: &str) -> Done<Operand<'a>> {
+        match self.own().iter().rev().find(|(n, _)| *n == name) {
             Some((_, operand)) => Ok(operand.clone()),
             None => self.fail(format_args!("undefined variable: {name}")),
         }
     }
 
-    pub(crate) fn declare(&mut self, name: &'t str, operand: Operand) {
+    pub(crate) fn declare(&mut self, name: &'a str, operand: Operand<'a>) {
         self.variables.push((name, operand));
     }
 
-    pub(crate) fn assign(&mut self, name: &str, operand: Operand) -> Done<()> {
-        match self.variables.iter_mut().rev().find(|(n, _)| *n == name) {
+    pub(crate) fn assign(&mut self, name: &str, operand: Operand<'a>) -> Done<()> {
+        match self.own_variables().iter_mut().rev().find(|(n, _)| *n == name) {
             Some((_, there)) => {
                 *there = operand;
                 Ok(())
@@ -162,7 +212,7 @@ impl<'t, 'r, 'h> Run<'t, 'r, 'h> {
         }
     }
 
-    fn block(&mut self, block: &'t Block, dot: &Operand) -> Done<Flow> {
+    fn block(&mut self, block: &'a Block, dot: &Operand<'a>) -> Done<Flow> {
         self.enter()?;
         for node in &block.nodes {
             let flow = self.node(node, dot)?;
@@ -175,14 +225,29 @@ impl<'t, 'r, 'h> Run<'t, 'r, 'h> {
         Ok(Flow::Next)
     }
 
-    fn node(&mut self, node: &'t Node, dot: &Operand) -> Done<Flow> {
+    fn node(&mut self, node: &'a Node, dot: &Operand<'a>) -> Done<Flow> {
         self.step()?;
         match node {
-            Node::Text(text) => self.write(text.as_bytes())?,
+            Node::Text(at, text) => {
+                self.mark(*at, None);
+                self.write(text.as_bytes())?;
+            }
             Node::Action(action) => {
+                let own = self.variables.get(self.floor..).unwrap_or_default();
+                if let Some(expr) = action.pipe.plain()
+                    && let Some(Some(Value::Str(text))) = peek(expr, own, dot)
+                    && text.len() <= self.limits.output.saturating_sub(self.out.len())
+                {
+                    if let Some(marks) = &mut self.marks {
+                        marks.push(Mark { from: self.out.len(), at: action.at, action: Some(action) });
+                    }
+                    self.out.extend_from_slice(text.as_bytes());
+                    return Ok(Flow::Next);
+                }
                 self.place = Place::Action(action);
                 let operand = self.pipeline(&action.pipe, dot)?;
                 if action.pipe.variables.is_empty() {
+                    self.mark(action.at, Some(action));
                     self.print(action, &operand.value)?;
                 }
             }
@@ -196,16 +261,34 @@ impl<'t, 'r, 'h> Run<'t, 'r, 'h> {
         Ok(Flow::Next)
     }
 
+    /// Remembers where the next piece of the output comes from.
+    fn mark(&mut self, at: usize, action: Option<&'a Action>) {
+        let from = self.out.len();
+        if let Some(marks) = &mut self.marks {
+            marks.push(Mark { from, at, action });
+        }
+    }
+
     fn choose(
         &mut self,
-        branches: &'t [Branch],
-        otherwise: Option<&'t Block>,
-        dot: &Operand,
+        branches: &'a [Branch],
+        otherwise: Option<&'a Block>,
+        dot: &Operand<'a>,
         sets_dot: bool,
     ) -> Done<Flow> {
         let mark = self.variables.len();
         let mut flow = None;
         for branch in branches {
+            if !sets_dot
+                && let Some(expr) = branch.pipe.plain()
+                && let Some(value) = self.peek(expr, dot)
+            {
+                if value.is_some_and(is_true) {
+                    flow = Some(self.block(&branch.body, dot)?);
+                    break;
+                }
+                continue;
+            }
             let operand = self.pipeline(&branch.pipe, dot)?;
             if is_true(&operand.value) {
                 flow = Some(self.block(&branch.body, if sets_dot { &operand } else { dot })?);
@@ -221,97 +304,7 @@ impl<'t, 'r, 'h> Run<'t, 'r, 'h> {
         Ok(flow)
     }
 
-    fn range(&mut self, branch: &'t Branch, otherwise: Option<&'t Block>, dot: &Operand) -> Done<Flow> {
-        let mark = self.variables.len();
-        let subject = self.pipeline(&branch.pipe, dot)?.value;
-        let any = match &subject {
-            Value::List(list) => {
-                let element = list.element();
-                let items = list.items().iter().enumerate();
-                self.each(branch, items.map(|(i, v)| (index(i), Operand::element(v.clone(), element))))?
-            }
-            Value::Bytes(bytes) => {
-                let bytes = bytes.as_deref().unwrap_or_default().iter().enumerate();
-                self.each(branch, bytes.map(|(i, b)| (index(i), Operand::known(Value::Uint8(*b)))))?
-            }
-            Value::Map(map) => {
-                let element = map.element();
-                let entries = map.entries();
-                let entries = entries.iter();
-                self.each(
-                    branch,
-                    entries.map(|(k, v)| (Operand::known(Value::Str(k.clone())), Operand::element(v.clone(), element))),
-                )?
-            }
-            Value::Table(table) => {
-                let (key, element) = (table.key(), table.element());
-                let entries = table.entries().iter();
-                self.each(
-                    branch,
-                    entries.map(|(k, v)| (Operand::element(k.clone(), key), Operand::element(v.clone(), element))),
-                )?
-            }
-            Value::Nil => false,
-            Value::NilPointer(_) => return self.fail("range can't iterate over <nil>"),
-            other => match whole_number(other) {
-                Some(_) if branch.pipe.variables.len() > 1 => {
-                    let shown = format::display(other);
-                    return self.fail(format_args!("can't use {shown} to iterate over more than one variable"));
-                }
-                Some((count, make)) => {
-                    self.each(branch, (0..count).map(|i| (Operand::known(make(i)), Operand::known(make(i)))))?
-                }
-                None => return self.fail(format_args!("range can't iterate over {}", format::display(other))),
-            },
-        };
-        let mut flow = Flow::Next;
-        if let (false, Some(block)) = (any, otherwise) {
-            flow = self.block(block, dot)?;
-        }
-        self.variables.truncate(mark);
-        Ok(flow)
-    }
-
-    /// Runs the body for each pair of index and element. Returns whether there was any.
-    fn each(&mut self, branch: &'t Branch, items: impl Iterator<Item = (Operand, Operand)>) -> Done<bool> {
-        let mark = self.variables.len();
-        let mut any = false;
-        for (index, element) in items {
-            any = true;
-            self.step()?;
-            match (branch.pipe.variables.as_slice(), branch.pipe.assigns) {
-                ([], _) => {}
-                ([one], true) => self.assign(one, element.clone())?,
-                ([first, second, ..], true) => {
-                    self.assign(first, index)?;
-                    self.assign(second, element.clone())?;
-                }
-                (names, false) => {
-                    // The pipeline has pushed one variable for each name.
-                    self.set_from_top(1, element.clone());
-                    if names.len() > 1 {
-                        self.set_from_top(2, index);
-                    }
-                }
-            }
-            let flow = self.block(&branch.body, &element)?;
-            self.variables.truncate(mark);
-            if flow == Flow::Break {
-                break;
-            }
-        }
-        Ok(any)
-    }
-
-    fn set_from_top(&mut self, n: usize, operand: Operand) {
-        if let Some(at) = self.variables.len().checked_sub(n)
-            && let Some((_, there)) = self.variables.get_mut(at)
-        {
-            *there = operand;
-        }
-    }
-
-    fn invoke(&mut self, invocation: &'t Invocation, dot: &Operand) -> Done<()> {
+    fn invoke(&mut self, invocation: &'a Invocation, dot: &Operand<'a>) -> Done<()> {
         self.place = Place::Template(invocation);
         let template = self.template;
         let Some((name, body)) = template.trees.get_key_value(&invocation.name) else {
@@ -325,11 +318,14 @@ impl<'t, 'r, 'h> Run<'t, 'r, 'h> {
         };
         // A template sees nothing of its caller but the dot it was given.
         let place = self.place;
-        let variables = std::mem::replace(&mut self.variables, vec![("$", dot.clone())]);
+        let mark = self.variables.len();
+        let floor = std::mem::replace(&mut self.floor, mark);
+        self.variables.push(("$", dot.clone()));
         let caller = std::mem::replace(&mut self.name, name);
         self.block(body, &dot)?;
         self.name = caller;
-        self.variables = variables;
+        self.floor = floor;
+        self.variables.truncate(mark);
         self.place = place;
         self.leave();
         Ok(())
@@ -343,7 +339,7 @@ impl<'t, 'r, 'h> Run<'t, 'r, 'h> {
         Ok(())
     }
 
-    fn print(&mut self, action: &'t Action, value: &Value) -> Done<()> {
+    fn print(&mut self, action: &'a Action, value: &Value) -> Done<()> {
         self.place = Place::Action(action);
         let printed = match value {
             Value::Nil => return self.write(b"<no value>"),
@@ -366,25 +362,24 @@ impl<'t, 'r, 'h> Run<'t, 'r, 'h> {
     }
 }
 
-fn index(i: usize) -> Operand {
-    Operand::known(Value::Int(i64::try_from(i).unwrap_or(i64::MAX)))
-}
-
-/// Makes a number of the type that is ranged over.
-type MakeNumber = fn(i64) -> Value;
-
-/// How often a number is ranged over, and how its numbers are made.
-fn whole_number(value: &Value) -> Option<(i64, MakeNumber)> {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "each is below a number of its type")]
-    Some(match value {
-        Value::Int(n) => (*n, Value::Int),
-        Value::Int64(n) => (*n, Value::Int64),
-        Value::Duration(n) => (*n, Value::Duration),
-        Value::Month(n) => (*n, Value::Month),
-        Value::Weekday(n) => (*n, Value::Weekday),
-        Value::Int32(n) => (i64::from(*n), |n| Value::Int32(n as i32)),
-        Value::Uint8(n) => (i64::from(*n), |n| Value::Uint8(n as u8)),
-        Value::Uint64(n) => (i64::try_from(*n).unwrap_or(i64::MAX), |n| Value::Uint64(n as u64)),
+/// The value of an operand that leads through nothing but unchanged maps, which takes no machinery: nothing inside where a key is
+/// missing, and nothing at all where there is more to it.
+fn peek<'s>(expr: &Expr, variables: &'s [(&str, Operand<'_>)], dot: &'s Operand<'_>) -> Option<Option<&'s Value>> {
+    let (mut value, names) = match &expr.kind {
+        ExprKind::Field(names) => (&*dot.value, names.as_slice()),
+        ExprKind::Variable(name, names) => {
+            let (_, operand) = variables.iter().rev().find(|(n, _)| *n == &**name)?;
+            (&*operand.value, names.as_slice())
+        }
+        ExprKind::Dot => (&*dot.value, [].as_slice()),
         _ => return None,
-    })
+    };
+    for name in names {
+        let Value::Map(map) = value else { return None };
+        match map.peek(name.as_bytes())? {
+            Some(next) => value = next,
+            None => return Some(None),
+        }
+    }
+    if matches!(value, Value::Nil) { None } else { Some(Some(value)) }
 }

@@ -25,19 +25,49 @@ pub struct Function {
     pub example: &'static str,
     /// What the example renders to; empty when that differs from time to time.
     pub shows: &'static str,
+    /// What it uses of the outside world.
+    pub uses: Uses,
+}
+
+/// What a function uses beside its arguments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// The time.
+    pub clock: bool,
+    /// Randomness.
+    pub random: bool,
+    /// Host names.
+    pub network: bool,
+}
+
+impl Uses {
+    /// Its arguments and nothing else.
+    pub const NOTHING: Self = Self { clock: false, random: false, network: false };
+    /// The time.
+    pub const CLOCK: Self = Self { clock: true, ..Self::NOTHING };
+    /// Randomness.
+    pub const RANDOM: Self = Self { random: true, ..Self::NOTHING };
+    /// Host names.
+    pub const NETWORK: Self = Self { network: true, ..Self::NOTHING };
 }
 
 impl Function {
     /// A function without documentation yet.
     #[must_use]
     pub const fn new(name: &'static str, signature: Signature, call: Body) -> Self {
-        Self { name, signature, call, doc: "", example: "", shows: "" }
+        Self { name, signature, call, doc: "", example: "", shows: "", uses: Uses::NOTHING }
     }
 
     /// The same with a line of documentation, and an example and what it renders to.
     #[must_use]
     pub const fn doc(self, doc: &'static str, example: &'static str, shows: &'static str) -> Self {
         Self { doc, example, shows, ..self }
+    }
+
+    /// The same for a function that uses something of the outside world.
+    #[must_use]
+    pub const fn using(self, uses: Uses) -> Self {
+        Self { uses, ..self }
     }
 
     /// The same under another name.

@@ -27,8 +27,8 @@ impl Default for Limits {
 /// How many values [`Host::weigh`] counts as one byte of a result.
 const VALUE_WEIGHT: usize = 16;
 
-/// Fills a buffer with random bytes.
-pub type Random<'h> = &'h mut dyn FnMut(&mut [u8]);
+/// Fills a buffer with random bytes, or says why it cannot.
+pub type Random<'h> = &'h mut dyn FnMut(&mut [u8]) -> Result<(), String>;
 /// Looks up a host name.
 pub type Resolve<'h> = &'h dyn Fn(&str) -> Result<String, String>;
 /// Whether it is too late to go on.
@@ -86,11 +86,10 @@ impl<'h> Host<'h> {
     /// Fills `bytes` at random.
     ///
     /// # Errors
-    /// When this host has no randomness.
+    /// When there is no randomness.
     pub fn random(&mut self, bytes: &mut [u8]) -> Result<(), CallError> {
         let random = self.random.as_mut().ok_or_else(|| CallError::new("there is no source of randomness here"))?;
-        random(bytes);
-        Ok(())
+        random(bytes).map_err(CallError)
     }
 
     /// The address of a host name.
@@ -118,6 +117,23 @@ impl<'h> Host<'h> {
         }
         self.left -= bytes;
         Ok(())
+    }
+
+    /// Accounts for work that takes as long as it takes to make that many bytes, before it is begun.
+    ///
+    /// # Errors
+    /// When there is no room for it, or no time.
+    pub fn work(&mut self, bytes: usize) -> Result<(), CallError> {
+        if self.is_expired() {
+            return Err(CallError::new("the template takes too long"));
+        }
+        match self.left.checked_sub(bytes) {
+            Some(left) => {
+                self.left = left;
+                Ok(())
+            }
+            None => Err(CallError::new("the template asks for too much work")),
+        }
     }
 
     /// Accounts for work on all parts of a value: values that share parts can be much larger than their memory.

@@ -23,16 +23,22 @@ mod host;
 mod lexer;
 mod number;
 mod operand;
+mod origin;
 mod parser;
+mod reads;
 mod token;
 mod tree;
 
+use std::sync::atomic::AtomicUsize;
+
 use echion_value::Value;
 
-pub use core::escape;
+pub use core::{ALL as OWN, escape};
 pub use error::{Error, Phase};
-pub use function::{Body, Function, Functions, takes};
+pub use function::{Body, Function, Functions, Uses, takes};
 pub use host::{Expired, Host, Limits, Random, Resolve};
+pub use origin::Origin;
+pub use reads::Reads;
 
 /// A template that can be rendered, with all templates it defines.
 #[derive(Debug)]
@@ -40,6 +46,8 @@ pub struct Template {
     name: String,
     text: String,
     trees: parser::Trees,
+    /// How long the last output was.
+    size: AtomicUsize,
 }
 
 /// Parses a template. `name` is what error texts call it.
@@ -48,7 +56,7 @@ pub struct Template {
 /// When the text is no template, with Go's text.
 pub fn parse(name: &str, text: &str, functions: &Functions) -> Result<Template, Box<Error>> {
     let trees = parser::parse(name, text, functions)?;
-    Ok(Template { name: name.to_owned(), text: text.to_owned(), trees })
+    Ok(Template { name: name.to_owned(), text: text.to_owned(), trees, size: AtomicUsize::new(0) })
 }
 
 impl Template {

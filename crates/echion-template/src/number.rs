@@ -1,10 +1,10 @@
 //! Numbers in templates, which get their type from where they stand.
 
 use echion_value::strconv::{self, NumError};
-use echion_value::{Object, ObjectType, Type, Value};
+use echion_value::{Complex, Type, Value};
 
 /// A number as written: every type that can hold it, as Go's constants.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Number {
     pub(crate) int: Option<i64>,
     pub(crate) uint: Option<u64>,
@@ -92,7 +92,7 @@ impl Number {
     pub(crate) fn value(&self) -> Result<Value, String> {
         let text = self.text.as_ref();
         if let Some((real, imaginary)) = self.complex {
-            return Ok(Value::Object(std::sync::Arc::new(Complex { real, imaginary })));
+            return Ok(Complex { real, imaginary }.into());
         }
         let hex = text.starts_with("0x") || text.starts_with("0X");
         let hex_int = hex && !text.contains(['p', 'P']);
@@ -133,28 +133,4 @@ fn whole(float: f64) -> Option<i64> {
     #[expect(clippy::cast_precision_loss, reason = "compared afterwards")]
     let back = int as f64;
     (back == float).then_some(int)
-}
-
-/// `complex128`, which can be written and printed and no more.
-#[derive(Debug)]
-struct Complex {
-    real: f64,
-    imaginary: f64,
-}
-
-impl Object for Complex {
-    fn object_type(&self) -> &'static ObjectType {
-        static TYPE: ObjectType = ObjectType { name: "complex128", fields: &[], methods: &[] };
-        &TYPE
-    }
-
-    fn field(&self, _name: &str) -> Option<Value> {
-        None
-    }
-
-    fn display(&self) -> Option<String> {
-        let part = |f: f64| strconv::format_g_v(f);
-        let sign = if self.imaginary.is_sign_negative() { "" } else { "+" };
-        Some(format!("({}{sign}{}i)", part(self.real), part(self.imaginary)))
-    }
 }

@@ -1,33 +1,40 @@
 //! What a pipeline passes along: a value, and what Go would know of its type before looking inside.
 
-use echion_value::{List, Map, Type, Value};
+use std::borrow::Cow;
 
-/// A value in a pipeline.
+use echion_value::{Complex, List, Map, Type, Value};
+
+/// A value in a pipeline, borrowed from the data and the template as long as that is possible.
 ///
 /// Go's error texts, and what `nil` means, depend on whether a value comes out of an `interface {}` (an element of a decoded
 /// list or map) or has a type of its own. *Absent*, a key that a map does not have, is a `nil` that has neither.
 #[derive(Clone, Debug)]
-pub(crate) struct Operand {
-    pub(crate) value: Value,
+pub(crate) struct Operand<'a> {
+    pub(crate) value: Cow<'a, Value>,
     /// Whether Go sees an `interface {}`.
     pub(crate) open: bool,
 }
 
-impl Operand {
-    pub(crate) const ABSENT: Operand = Operand { value: Value::Nil, open: false };
+impl<'a> Operand<'a> {
+    pub(crate) const ABSENT: Self = Self { value: Cow::Owned(Value::Nil), open: false };
 
     /// A value of its own type; `nil` is absent.
     pub(crate) fn known(value: Value) -> Self {
-        Self { value, open: false }
+        Self { value: Cow::Owned(value), open: false }
+    }
+
+    /// The same, borrowed.
+    pub(crate) fn of(value: &'a Value) -> Self {
+        Self { value: Cow::Borrowed(value), open: false }
     }
 
     /// A value that comes out of something with elements of that type.
     pub(crate) fn element(value: Value, element: Type) -> Self {
-        Self { value, open: element == Type::Any }
+        Self { value: Cow::Owned(value), open: element == Type::Any }
     }
 
     pub(crate) fn is_absent(&self) -> bool {
-        !self.open && matches!(self.value, Value::Nil)
+        !self.open && matches!(*self.value, Value::Nil)
     }
 
     /// The type as Go sees it.
@@ -51,6 +58,7 @@ pub(crate) fn is_true(value: &Value) -> bool {
         Value::List(list) => !list.is_empty(),
         Value::Map(map) => !map.is_empty(),
         Value::Table(table) => !table.entries().is_empty(),
+        Value::Object(_) => Complex::of(value).is_none_or(|number| !number.is_zero()),
         _ => true,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use echion_value::Str;
+use echion_value::Value;
 
 use crate::function::Callee;
 use crate::number::Number;
@@ -17,7 +17,7 @@ impl Block {
     /// Whether nothing but space is in it.
     pub(crate) fn is_blank(&self) -> bool {
         self.nodes.iter().all(|node| match node {
-            Node::Text(text) => text.trim().is_empty(),
+            Node::Text(_, text) => text.trim().is_empty(),
             _ => false,
         })
     }
@@ -25,7 +25,8 @@ impl Block {
 
 #[derive(Debug)]
 pub(crate) enum Node {
-    Text(Box<str>),
+    /// Text, and where it begins.
+    Text(usize, Box<str>),
     Action(Action),
     If(Vec<Branch>, Option<Block>),
     With(Vec<Branch>, Option<Block>),
@@ -65,6 +66,19 @@ pub(crate) struct Pipe {
     pub(crate) commands: Vec<Command>,
 }
 
+impl Pipe {
+    /// The operand, where a pipeline is nothing but one that takes no arguments and makes nothing: the most common one.
+    pub(crate) fn plain(&self) -> Option<&Expr> {
+        match (self.variables.as_slice(), self.commands.as_slice()) {
+            ([], [command]) => match command.args.as_slice() {
+                [one] => Some(one),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Command {
     pub(crate) at: usize,
@@ -82,10 +96,10 @@ pub(crate) struct Expr {
 pub(crate) enum ExprKind {
     Dot,
     Nil,
-    Bool(bool),
+    Bool(bool, Value),
     Number(Box<Number>),
     /// As written, and its value.
-    Text(Box<str>, Str),
+    Text(Box<str>, Value),
     /// `.a.b`
     Field(Vec<Box<str>>),
     /// `$x.a.b`
@@ -147,7 +161,7 @@ impl Display for Expr {
         match &self.kind {
             ExprKind::Dot => f.write_str("."),
             ExprKind::Nil => f.write_str("nil"),
-            ExprKind::Bool(value) => write!(f, "{value}"),
+            ExprKind::Bool(value, _) => write!(f, "{value}"),
             ExprKind::Number(number) => f.write_str(&number.text),
             ExprKind::Text(written, _) => f.write_str(written),
             ExprKind::Field(names) => fields(f, names),

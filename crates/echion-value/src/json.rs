@@ -17,7 +17,7 @@ const MAX_DEPTH: usize = 1000;
 /// # Errors
 /// When the value holds what JSON cannot express.
 pub fn marshal(value: &Value) -> Result<Vec<u8>, CallError> {
-    Writer { out: Vec::new(), escape: true, indent: None }.whole(value)
+    Writer { escape: true, ..Writer::default() }.whole(value)
 }
 
 /// As `json.Marshal`, but `<`, `>` and `&` stay as they are.
@@ -25,7 +25,7 @@ pub fn marshal(value: &Value) -> Result<Vec<u8>, CallError> {
 /// # Errors
 /// When the value holds what JSON cannot express.
 pub fn marshal_plain(value: &Value) -> Result<Vec<u8>, CallError> {
-    Writer { out: Vec::new(), escape: false, indent: None }.whole(value)
+    Writer::default().whole(value)
 }
 
 /// As `json.MarshalIndent`.
@@ -33,19 +33,44 @@ pub fn marshal_plain(value: &Value) -> Result<Vec<u8>, CallError> {
 /// # Errors
 /// When the value holds what JSON cannot express.
 pub fn marshal_indent(value: &Value, prefix: &str, indent: &str) -> Result<Vec<u8>, CallError> {
-    Writer { out: Vec::new(), escape: true, indent: Some((prefix, indent)) }.whole(value)
+    Writer { escape: true, indent: Some((prefix, indent)), ..Writer::default() }.whole(value)
 }
 
+/// As [`marshal_indent`], as long as the text has not many more than `limit` bytes; `None` when it has. A small program can make
+/// a value whose text has no end.
+///
+/// # Errors
+/// When the value holds what JSON cannot express.
+pub fn marshal_indent_within(
+    value: &Value,
+    prefix: &str,
+    indent: &str,
+    limit: usize,
+) -> Result<Option<Vec<u8>>, CallError> {
+    let mut writer = Writer { escape: true, indent: Some((prefix, indent)), limit: Some(limit), ..Writer::default() };
+    match writer.value(value, 0) {
+        Err(_) if writer.is_full() => Ok(None),
+        outcome => outcome.map(|()| Some(writer.out)),
+    }
+}
+
+#[derive(Default)]
 struct Writer<'w> {
     out: Vec<u8>,
     escape: bool,
     indent: Option<(&'w str, &'w str)>,
+    /// How long the text may become, if that is bounded.
+    limit: Option<usize>,
 }
 
 impl Writer<'_> {
     fn whole(mut self, value: &Value) -> Result<Vec<u8>, CallError> {
         self.value(value, 0)?;
         Ok(self.out)
+    }
+
+    fn is_full(&self) -> bool {
+        self.limit.is_some_and(|limit| self.out.len() > limit)
     }
 
     fn push(&mut self, text: impl AsRef<[u8]>) {
@@ -55,6 +80,9 @@ impl Writer<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> Result<(), CallError> {
         if depth > MAX_DEPTH {
             return Err(CallError::new("json: the value is nested too deeply"));
+        }
+        if self.is_full() {
+            return Err(CallError::new("json: the value is too large"));
         }
         match value {
             Value::Nil | Value::NilPointer(_) | Value::Bytes(None) => self.push("null"),

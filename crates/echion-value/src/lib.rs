@@ -7,7 +7,9 @@
 //! Nothing here does I/O or reads a clock, and nothing panics on any value.
 
 mod callable;
+mod complex;
 mod decode;
+mod equality;
 pub mod format;
 pub mod json;
 mod list;
@@ -22,6 +24,8 @@ mod types;
 mod value;
 
 pub use callable::{CallError, Func, Method, Signature};
+pub use complex::Complex;
+pub use equality::{deep_equal, identical};
 pub use list::List;
 pub use map::{Map, Table};
 pub use object::{Object, ObjectType};

@@ -75,6 +75,12 @@ impl List {
         self.0.items.is_empty()
     }
 
+    /// Whether both are names of the same list.
+    #[must_use]
+    pub fn same(&self, other: &List) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Takes the items when this is the last name of the list.
     pub(crate) fn into_unique_items(self) -> Option<Vec<Value>> {
         Arc::try_unwrap(self.0).ok().map(|mut data| std::mem::take(&mut data.items))

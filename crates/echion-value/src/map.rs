@@ -79,6 +79,13 @@ impl Map {
         }
     }
 
+    /// As [`Self::get`], without a copy, of a map that nobody has changed: `None` when somebody has.
+    #[inline]
+    #[must_use]
+    pub fn peek(&self, key: &[u8]) -> Option<Option<&Value>> {
+        if self.0.changed.get().is_none() { Some(self.find(key)) } else { None }
+    }
+
     /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {

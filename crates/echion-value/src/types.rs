@@ -87,6 +87,7 @@ impl Type {
             Type::Array(..) => "array",
             Type::Map(..) => "map",
             Type::Func(_) => "func",
+            Type::Named(crate::complex::NAME) => crate::complex::NAME,
             Type::Named(name) if name.starts_with('*') => "ptr",
             Type::Named(_) => "struct",
         }

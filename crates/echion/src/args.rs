@@ -1,6 +1,10 @@
 //! Arguments and their help.
 
+mod controller;
+
 use std::path::PathBuf;
+
+pub(crate) use controller::{Annotations, Cluster, Controller, Election};
 
 use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 
@@ -27,6 +31,13 @@ pub(crate) enum Command {
         echion run --config-map cm.yaml --secret secret.yaml --resources ./apps --once\n  \
         echion run --config-map cm.yaml --resources ./apps --once --dry-run -o json")]
     Run(Run),
+    /// Watch the Applications of a cluster and deliver notifications: the drop-in for Argo CD Notifications.
+    #[command(after_help = "Examples:\n  \
+        echion controller -n argocd\n  \
+        echion controller -n argocd --application-namespaces 'team-*' --self-service-notification-enabled\n  \
+        echion controller -n argocd --resource argoproj.io/v1alpha1/rollouts:rollout\n\n\
+        Called as `argocd-notifications` the program is this command.")]
+    Controller(Box<Controller>),
     /// Show the whole way on this machine: sample Applications, a local DingTalk robot, real messages.
     #[command(
         after_help = "Examples:\n  echion demo          # stays until Ctrl-C\n  echion demo --exit   # ends by itself"

@@ -1,9 +1,12 @@
 //! The program: arguments, commands, printing. The only crate that names all others, reads the environment and exits.
 
 mod args;
+mod cluster;
 mod commands;
+mod log;
 mod print;
 mod setup;
+mod world;
 
 use std::process::ExitCode;
 
@@ -30,7 +33,7 @@ impl Failure {
 type Outcome = Result<ExitCode, Failure>;
 
 fn main() -> ExitCode {
-    let args = args::Args::parse();
+    let args = args::Args::parse_from(setup::arguments());
     print::set_colour(args.color);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,

@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use echion_delivery::SqlLedger;
-use echion_engine::variables::{AppDetail, CommitMetadata, Repository};
+use echion_engine::variables::{AppDetail, CommitMetadata, Repository, Scene};
 use echion_engine::{Config, Documents, DocumentsError, Sources};
-use echion_model::{Environment, Resource, Secret, yaml};
+use echion_model::{Environment, Resource, Secret, Tenant, yaml};
 use echion_value::Value;
 
+use crate::world::System;
 use crate::{Failure, args};
 
 const CONFIG_MAP: &str = "argocd-notifications-cm";
@@ -27,6 +28,34 @@ pub(crate) fn now() -> i64 {
 
 pub(crate) fn clock() -> Arc<dyn Fn() -> i64 + Send + Sync> {
     Arc::new(now)
+}
+
+/// An environment variable; one that is empty says nothing.
+#[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The name of this machine or pod.
+pub(crate) fn host_name() -> String {
+    let name = variable("HOSTNAME").or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok());
+    name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(|| "echion".to_owned())
+}
+
+/// The arguments of the process. Called by the peer's name, the program is its controller (contract 6.2).
+pub(crate) fn arguments() -> Vec<std::ffi::OsString> {
+    let mut arguments: Vec<_> = std::env::args_os().collect();
+    let called = arguments.first().and_then(|path| Path::new(path).file_stem().map(ToOwned::to_owned));
+    let name = variable("ARGOCD_BINARY_NAME").map(Into::into).or(called);
+    if name.is_some_and(|name| name == "argocd-notifications") {
+        arguments.insert(1, "controller".into());
+    }
+    arguments
+}
+
+/// This moment, with everything that conditions and templates may ask.
+pub(crate) fn scene() -> Scene {
+    Scene::at_millis(now(), Arc::new(NoRepository)).with_world(Arc::new(System))
 }
 
 /// What services learn about this process.
@@ -80,7 +109,9 @@ pub(crate) fn sources(args: &args::Sources) -> Result<Sources, Failure> {
 
 /// Compiles the configuration; a key that does not work keeps its version in `previous`.
 pub(crate) fn config(sources: &Sources, previous: Option<&Config>) -> Config {
-    Config::load(sources, &echion_services::configurable(), &environment(), previous)
+    let tenant = sources.self_service.then(Tenant::default);
+    let environment = Environment { tenant, ..environment() };
+    Config::load(sources, &echion_services::configurable(), &environment, previous)
 }
 
 /// The file name for findings.

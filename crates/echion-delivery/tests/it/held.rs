@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use echion_delivery::SqlLedger;
 use echion_model::{
-    Delivery, DeliveryId, Filter, Intent, Ledger, LedgerError, Memory, Outcome, Resource, ResourceId, State,
-    StateChange,
+    Counts, Delivery, DeliveryId, Filter, Intent, Ledger, LedgerError, Memory, Mirror, Outcome, Resource, ResourceId,
+    State, StateChange,
 };
 
 type Result<T> = std::result::Result<T, LedgerError>;
@@ -63,6 +63,31 @@ impl Ledger for Held {
     ) -> Result<Vec<DeliveryId>> {
         let _held = hold();
         self.inner.record(resource, change, intents, now).await
+    }
+
+    async fn acknowledged(&self, resource: &ResourceId) -> Result<State> {
+        let _held = hold();
+        self.inner.acknowledged(resource).await
+    }
+
+    async fn mirrored(&self, resource: &ResourceId) -> Result<Option<Mirror>> {
+        let _held = hold();
+        self.inner.mirrored(resource).await
+    }
+
+    async fn mirror(&self, resource: &ResourceId, annotation: &str) -> Result<()> {
+        let _held = hold();
+        self.inner.mirror(resource, annotation).await
+    }
+
+    async fn known(&self, kind: &str) -> Result<Vec<ResourceId>> {
+        let _held = hold();
+        self.inner.known(kind).await
+    }
+
+    async fn counts(&self) -> Result<Counts> {
+        let _held = hold();
+        self.inner.counts().await
     }
 
     async fn forget(&self, resource: &ResourceId) -> Result<()> {

@@ -116,6 +116,7 @@ impl Bench {
         let intent = Intent {
             trigger: "t".into(),
             condition: "[0].x".into(),
+            owner: String::new(),
             state_key: key.clone(),
             templates: vec!["a".into()],
             destination: Destination { service: service.into(), recipient: String::new() },
@@ -128,8 +129,9 @@ impl Bench {
 
     fn dispatcher(&self) -> Dispatcher {
         let services = self.services.clone();
-        let directory: Directory =
-            Arc::new(move |name| services.get(name).map(|fake| Arc::clone(fake) as Arc<dyn Service>));
+        let directory: Directory = Arc::new(move |intent: &Intent| {
+            services.get(&intent.destination.service).map(|fake| Arc::clone(fake) as Arc<dyn Service>)
+        });
         Dispatcher::new(Arc::clone(&self.ledger) as Arc<dyn Ledger>, directory, Arc::clone(&self.clock), |_| {})
     }
 

@@ -27,7 +27,10 @@ pub fn answer(case: &Json) -> Json {
         Err(error) => return json!({"id": id, "err": error}),
     };
     let mut seed = 1_u64;
-    let mut random = |bytes: &mut [u8]| bytes.iter_mut().for_each(|byte| *byte = next(&mut seed));
+    let mut random = |bytes: &mut [u8]| {
+        bytes.iter_mut().for_each(|byte| *byte = next(&mut seed));
+        Ok(())
+    };
     let mut host = Host::new(now(case)).with_random(&mut random);
     match template.render(&data, &mut host, &Limits::default()) {
         Ok(out) => written(json!({"id": id}), "out", &out),

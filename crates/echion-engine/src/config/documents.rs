@@ -13,6 +13,8 @@ pub struct Sources {
     pub config_map: BTreeMap<String, String>,
     /// Its namespace; empty when it does not say.
     pub namespace: String,
+    /// Whether it is the configuration of the namespace's owner rather than the controller's own (contract 1.10).
+    pub self_service: bool,
     /// `data` of the Secret, decoded, with `stringData` over it.
     pub secret: BTreeMap<String, Vec<u8>>,
 }

@@ -24,7 +24,11 @@ pub(super) fn load(
 ) -> Config {
     let secrets = sources.secret.iter().map(|(k, v)| (k.as_str().into(), Value::Bytes(Some(Arc::from(v.as_slice())))));
     let mut loader = Loader {
-        config: Config { secrets: Value::Map(Map::new(Type::BYTES, secrets.collect())), ..Config::default() },
+        config: Config {
+            owner: if sources.self_service { sources.namespace.clone() } else { String::new() },
+            secrets: Value::Map(Map::new(Type::BYTES, secrets.collect())),
+            ..Config::default()
+        },
         sources,
         kinds,
         environment,
@@ -106,7 +110,10 @@ impl Loader<'_> {
 
     fn trigger(&mut self, key: &str, name: &str, text: &str) -> Result<(), Vec<Finding>> {
         let node = read(key, text)?;
-        let (trigger, warnings) = Trigger::parse(key, &node).map_err(|e| vec![e.into_finding()])?;
+        let (mut trigger, warnings) = Trigger::parse(key, &node).map_err(|e| vec![e.into_finding()])?;
+        if let Some(previous) = self.previous.and_then(|config| config.triggers.get(name)) {
+            trigger.follow(previous);
+        }
         self.config.triggers.insert(name.to_owned(), Arc::new(trigger));
         self.config.findings.extend(warnings.into_iter().map(|w| w.in_text(text)));
         Ok(())

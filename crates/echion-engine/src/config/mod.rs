@@ -26,6 +26,8 @@ pub struct Config {
     pub templates: BTreeMap<String, Arc<Template>>,
     /// Configured services by name.
     pub services: BTreeMap<String, ServiceEntry>,
+    /// The namespace of a self-service configuration; empty for the controller's own.
+    pub owner: String,
     /// Everything that is wrong, by key.
     pub findings: Vec<Finding>,
     subscriptions: Vec<Subscription>,

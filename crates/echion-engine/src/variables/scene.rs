@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use echion_expr::Context;
-use echion_model::Resource;
+use echion_model::{RenderContext, Resource, World};
 use echion_value::time::Time;
 use echion_value::{Map, Str, Type, Value};
 
 use super::{Repository, repo, strings, time};
 use crate::config::Config;
+use crate::deadline::Deadline;
 use crate::trigger::{Condition, Evaluation};
 
 /// One moment in which resources are looked at.
@@ -17,7 +18,10 @@ pub struct Scene {
     now: Time,
     time: Value,
     strings: Value,
+    variable: Str,
     repository: Arc<dyn Repository>,
+    world: Option<Arc<dyn World>>,
+    lookups: bool,
 }
 
 impl Scene {
@@ -25,7 +29,15 @@ impl Scene {
     #[must_use]
     pub fn new(now: Time, repository: Arc<dyn Repository>) -> Self {
         let clock = now.clone();
-        Self { time: Value::Map(time(move || clock.clone())), strings: Value::Map(strings()), now, repository }
+        let time = Value::Map(time(move || clock.clone()));
+        let variable = "app".into();
+        Self { now, time, strings: Value::Map(strings()), variable, repository, world: None, lookups: true }
+    }
+
+    /// The same moment for a kind of resource that conditions and templates know under another name than `app`.
+    #[must_use]
+    pub fn calling(self, variable: &str) -> Self {
+        Self { variable: variable.into(), ..self }
     }
 
     /// A scene at a time in milliseconds since 1970.
@@ -33,6 +45,24 @@ impl Scene {
     pub fn at_millis(millis: i64, repository: Arc<dyn Repository>) -> Self {
         let nanos = millis.rem_euclid(1000) * 1_000_000;
         Self::new(Time::from_unix(millis.div_euclid(1000), nanos), repository)
+    }
+
+    /// The same with a world around it.
+    #[must_use]
+    pub fn with_world(self, world: Arc<dyn World>) -> Self {
+        Self { world: Some(world), ..self }
+    }
+
+    /// The same for what users configure for themselves: no host name is looked up on their behalf.
+    #[must_use]
+    pub fn for_self_service(self) -> Self {
+        Self { lookups: false, ..self }
+    }
+
+    /// What texts are rendered with.
+    #[must_use]
+    pub fn render_context<'a>(&'a self, variables: &'a Value) -> RenderContext<'a> {
+        RenderContext { variables, now: self.now_millis(), world: self.world.as_deref(), lookups: self.lookups }
     }
 
     /// The time in Unix seconds.
@@ -78,7 +108,14 @@ impl Scene {
     /// Asks a condition.
     #[must_use]
     pub fn evaluate(&self, condition: &Condition, variables: &Map) -> Evaluation {
-        condition.evaluate(variables, &Context { now: self.now.clone(), ..Context::default() })
+        self.with_context(|context| condition.evaluate(variables, context))
+    }
+
+    /// Does something with a context for expressions, whose time begins now.
+    pub(crate) fn with_context<T>(&self, act: impl FnOnce(&Context<'_>) -> T) -> T {
+        let deadline = Deadline::new(self.world.as_deref());
+        let expired = || deadline.is_over();
+        act(&Context { now: self.now.clone(), expired: Some(&expired), ..Context::default() })
     }
 
     pub(crate) fn variables(
@@ -88,14 +125,18 @@ impl Scene {
         project: Option<&Value>,
         service: &str,
     ) -> Vec<(Str, Value)> {
-        vec![
-            ("app".into(), app.clone()),
+        let mut variables = vec![
+            (self.variable.clone(), app.clone()),
             ("appProject".into(), project.cloned().unwrap_or_else(|| Value::Map(Map::new(Type::Any, Vec::new())))),
             ("context".into(), Value::Map(config.context(service))),
-            ("secrets".into(), config.secrets()),
             ("time".into(), self.time.clone()),
             ("strings".into(), self.strings.clone()),
             ("repo".into(), Value::Map(repo(&self.repository, app))),
-        ]
+        ];
+        // Whoever may only configure a namespace has no business with secrets in messages (contract 1.10).
+        if config.owner.is_empty() {
+            variables.push(("secrets".into(), config.secrets()));
+        }
+        variables
     }
 }

@@ -5,6 +5,7 @@
 mod configuration;
 mod docs;
 mod planning;
+mod world;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -70,7 +71,14 @@ impl Memory {
         let scene = Scene::at_millis(NOW, Arc::new(Nothing));
         let plan = look(
             config,
-            Look { resource, project, state: self.0.as_ref(), namespaces: &Namespaces::all(), scene: &scene },
+            Look {
+                resource,
+                project,
+                state: self.0.as_ref(),
+                foreign: false,
+                namespaces: &Namespaces::all(),
+                scene: &scene,
+            },
         );
         if !plan.change.is_empty() {
             let state = self.0.get_or_insert_default();

@@ -1,9 +1,9 @@
 //! Plans.
 
-use echion_engine::{Action, NOTIFIED};
+use echion_engine::{Action, Config, NOTIFIED, Sources};
 use echion_model::State;
 
-use crate::{Memory, app, config, seed, sent, with_status};
+use crate::{Memory, app, config, load, seed, sent, with_status};
 
 const OUT_OF_SYNC: &str = "{sync: {status: OutOfSync, revision: r1}, health: {status: Healthy}}";
 
@@ -102,6 +102,35 @@ fn an_error_changes_nothing() {
 }
 
 #[test]
+fn who_heard_of_a_condition_does_not_hear_of_it_again_because_its_words_changed() {
+    let with = |when: &str, previous: Option<&Config>| {
+        let trigger =
+            serde_json::to_string(&serde_json::json!([{ "when": "false" }, { "when": when, "send": [] }])).unwrap();
+        let trigger = if when.is_empty() { "[]".to_owned() } else { trigger };
+        let sources = Sources {
+            config_map: [
+                ("trigger.t".to_owned(), trigger),
+                ("subscriptions".to_owned(), "- {recipients: [hook], triggers: [t]}".to_owned()),
+                ("service.webhook.hook".to_owned(), "url: http://h.test".to_owned()),
+            ]
+            .into(),
+            ..Sources::default()
+        };
+        load(&sources, previous)
+    };
+    let (before, resource) = (with("app.a == 1", None), app("kind: Application\nmetadata: {name: demo}\na: 1\n"));
+    let mut memory = Memory::default();
+    assert_eq!(memory.look(&before, &resource).intents.len(), 1);
+    let after = with("app.a  ==  1", Some(&before));
+    assert!(memory.look(&after, &resource).intents.is_empty());
+    assert_eq!(memory.0.as_ref().unwrap().len(), 1);
+    let again = with("1 == app.a", Some(&with("app.a==1", Some(&after))));
+    assert!(memory.look(&again, &resource).intents.is_empty());
+    // Without having seen the edit it is another condition, as it is for the peer.
+    assert_eq!(memory.look(&with("app.a >= 1", None), &resource).intents.len(), 1);
+}
+
+#[test]
 fn annotations_of_all_forms() {
     let config = config(&[
         ("defaultTriggers", "[on-default]\n"),
@@ -117,7 +146,7 @@ fn annotations_of_all_forms() {
          {prefix}/subscribe.on-x.none: ' ; '\n    \
          {prefix}/subscriptions.extra: |\n      - trigger: [on-y]\n        destinations:\n        - {{service: s, recipients: [r1, 'r2;r3']}}\n    \
          {prefix}/subscriptions.bad: '['\n    \
-         unrelated: x\n"
+         unrelated: x\nspec: {{project: p}}\n"
     ));
     let project = app("kind: AppProject\nmetadata:\n  name: p\n  annotations:\n    \
          on-z.recipients.argocd-notifications.argoproj.io: 'svc:r, second:q'\n    notifications.argoproj.io/subscribe.on-p.team: lead\n");
@@ -191,8 +220,51 @@ fn other_namespaces_are_skipped_where_patterns_say_so() {
     let resource = app("kind: Application\nmetadata: {name: demo, namespace: team-b}\n");
     let scene = echion_engine::variables::Scene::at_millis(crate::NOW, std::sync::Arc::new(crate::Nothing));
     let namespaces = echion_engine::Namespaces::new("argocd", ["team-a"]).unwrap();
-    let look =
-        echion_engine::Look { resource: &resource, project: None, state: None, namespaces: &namespaces, scene: &scene };
+    let look = echion_engine::Look {
+        resource: &resource,
+        project: None,
+        state: None,
+        foreign: false,
+        namespaces: &namespaces,
+        scene: &scene,
+    };
     let skipped = echion_engine::look(&seed(), look).skipped.unwrap();
     assert!(skipped.starts_with("app is not in one of the application-namespaces"), "{skipped}");
+}
+
+#[test]
+fn a_body_that_is_no_json_is_reported_with_the_value_that_broke_it() {
+    let notes = |url: &str, body: &str| {
+        let config = config(&[
+            ("trigger.on-x", "- when: 'true'\n  send: [t]\n"),
+            (
+                "template.t",
+                &format!(
+                    "webhook:\n  hook:\n    method: POST\n    body: |\n      {}\n",
+                    body.replace('\n', "\n      ")
+                ),
+            ),
+            ("service.webhook.hook", &format!("url: {url}\n")),
+            ("subscriptions", "- recipients: [hook]\n  triggers: [on-x]\n"),
+        ]);
+        let plan = Memory::default().look(&config, &with_status(r#"{text: 'say "hi"', count: 5}"#));
+        assert_eq!(plan.intents.len(), 1, "it is sent all the same");
+        plan.notes.join("\n")
+    };
+    let any = "http://h.test/";
+    let robot = "https://oapi.dingtalk.com/robot/send?access_token=t";
+    assert_eq!(
+        notes(any, "{\n  \"text\": \"{{.app.status.text}}\"\n}"),
+        "template.t.webhook.hook.body:2:14: this must be JSON, but is not: expected `,` or `}`; \
+         `{{.app.status.text}}` printed `say \"hi\"`"
+    );
+    assert_eq!(notes(any, "{\"text\": \"{{.app.status.text | jsonString}}\"}"), "");
+    assert_eq!(notes(any, "{\"n\": {{.app.status.count}}, \"text\": {{.app.status.text | toJson}}}"), "");
+    assert_eq!(notes(any, "[{{.app.metadata.name}}] is deployed"), "");
+    assert!(notes(any, "{\"n\": {{.app.status.missing}}}").contains("`{{.app.status.missing}}` printed `<no value>`"));
+    assert_eq!(
+        notes(any, "{\"a\": 1,}"),
+        "template.t.webhook.hook.body:1:9: this must be JSON, but is not: key must be a string"
+    );
+    assert!(notes(robot, "{{.app.metadata.name}} is deployed").contains("this must be JSON"));
 }

@@ -45,7 +45,8 @@ pub(super) const ALL: &[Builtin] = &[
         check: Check::Overloads(&[Signature::new(&[ANY], Type::String)]),
         run: |meter, args| {
             let value = args.first().map_or(&Value::Nil, AsRef::as_ref);
-            let text = json::marshal_indent(value, "", "  ")?;
+            let text = json::marshal_indent_within(value, "", "  ", meter.room())?;
+            let text = text.ok_or_else(|| Fault::budget("memory budget exceeded"))?;
             meter.write(text.len())?;
             Ok(Value::Str(Str::from(text)))
         },

@@ -2,7 +2,7 @@
 
 use echion_value::{List, Type, Value};
 
-use super::{Args, Builtin, Check, exactly, not_a, one_list, printed};
+use super::{Args, Builtin, Check, exactly, one_list, printed, type_name};
 use crate::error::Fault;
 use crate::limits::Meter;
 use crate::nature::{INT, LIST, Nature};
@@ -113,7 +113,7 @@ pub(super) const ALL: &[Builtin] = &[
         run: |meter, args| {
             let items = items(args, 0, |kind| format!("cannot flatten {kind}"))?;
             let mut flat = Vec::new();
-            flatten(items, &mut flat, 0)?;
+            flatten(meter, items, &mut flat, 0)?;
             meter.grow(flat.len())?;
             Ok(Value::from(flat))
         },
@@ -202,7 +202,7 @@ fn uniq(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
         meter.work(unique.len() + 1)?;
         let mut known = false;
         for other in &unique {
-            if equal(&item, other)? {
+            if equal(meter, &item, other)? {
                 known = true;
                 break;
             }
@@ -215,14 +215,20 @@ fn uniq(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
     Ok(Value::from(unique))
 }
 
-fn flatten(items: Vec<Value>, into: &mut Vec<Value>, depth: usize) -> Result<(), Fault> {
+fn flatten(meter: &mut Meter<'_>, items: Vec<Value>, into: &mut Vec<Value>, depth: usize) -> Result<(), Fault> {
     if depth > MAX_DEPTH {
         return Err(Fault::new("recursion depth exceeded"));
     }
     for item in items {
         match fetch::elements(&item) {
-            Some(inner) => flatten(inner, into, depth + 1)?,
-            None => into.push(item),
+            Some(inner) => {
+                meter.work(1 + inner.len())?;
+                flatten(meter, inner, into, depth + 1)?;
+            }
+            None => {
+                meter.grow(1)?;
+                into.push(item);
+            }
         }
     }
     Ok(())
@@ -243,7 +249,10 @@ fn sorted(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
         Some(Value::Str(order)) => {
             return Err(Fault::new(format!("invalid order {order}, expected asc or desc")));
         }
-        Some(other) => return Err(not_a(other, "string")),
+        Some(other) => {
+            let found = type_name(other);
+            return Err(Fault::new(format!("sort order argument must be a string (got {found})")));
+        }
     };
     meter.grow(items.len())?;
     let keyed = items.into_iter().map(|item| (item.clone(), item)).collect();

@@ -1,14 +1,14 @@
 //! Maps, and looking into things.
 
 use echion_value::format::display;
-use echion_value::{List, Str, Table, Type, Value};
+use echion_value::{List, Str, Table, Type, Value, identical};
 
 use super::{Args, Builtin, Check, exactly, printed, type_name};
 use crate::error::Fault;
 use crate::fetch;
 use crate::limits::Meter;
 use crate::nature::{LIST, Nature};
-use crate::operators::{identical, kind_of};
+use crate::operators::kind_of;
 
 const PAIR: Type = Type::Array(2, &Type::Any);
 

@@ -81,9 +81,14 @@ pub(super) const ALL: &[Builtin] = &[
         example: ("mean(1, [2, 6])", "3"),
         check: Check::Rule(|args| aggregate("mean", args)),
         run: |meter, args| {
-            let numbers = numbers(meter, "mean", args)?;
-            let count = if numbers.is_empty() { 1.0 } else { numbers.len() as f64 };
-            Ok(Value::Float(numbers.iter().sum::<f64>() / count))
+            let mut mean = Mean::default();
+            for arg in args {
+                match fetch::elements(arg) {
+                    Some(items) => items.iter().try_for_each(|item| mean.add(meter, item, 1))?,
+                    None => mean.add(meter, arg, 0)?,
+                }
+            }
+            Ok(Value::Float(if mean.count == 0 { 0.0 } else { mean.total / mean.count as f64 }))
         },
     },
     Builtin {
@@ -181,6 +186,41 @@ fn better(worse: Binary, best: Option<Value>, candidate: Option<Value>) -> Resul
     }
 }
 
+/// What `mean` has seen so far. A list within a list is summed on its own, which shows in the last digits.
+#[derive(Default)]
+struct Mean {
+    total: f64,
+    count: usize,
+}
+
+impl Mean {
+    fn add(&mut self, meter: &mut Meter<'_>, value: &Value, depth: usize) -> Result<(), Fault> {
+        if depth > MAX_DEPTH {
+            return Err(Fault::new("recursion depth exceeded"));
+        }
+        meter.work(1)?;
+        let Some(items) = fetch::elements(value) else {
+            self.total += real("mean", value)?;
+            self.count += 1;
+            return Ok(());
+        };
+        let mut inner = Mean::default();
+        items.iter().try_for_each(|item| inner.add(meter, item, depth + 1))?;
+        self.total += inner.total;
+        self.count += inner.count;
+        Ok(())
+    }
+}
+
+/// The number as a float, with the numbers that durations and months are.
+fn real(name: &str, value: &Value) -> Result<f64, Fault> {
+    match value {
+        Value::Duration(n) | Value::Month(n) | Value::Weekday(n) => Ok(*n as f64),
+        other => float_of(other)
+            .ok_or_else(|| Fault::new(format!("invalid argument for {name} (type {})", type_name(other)))),
+    }
+}
+
 fn numbers(meter: &mut Meter<'_>, name: &str, args: Args<'_, '_>) -> Result<Vec<f64>, Fault> {
     let mut numbers = Vec::new();
     for arg in args {
@@ -197,11 +237,6 @@ fn collect(meter: &mut Meter<'_>, name: &str, value: &Value, into: &mut Vec<f64>
     if let Some(items) = fetch::elements(value) {
         return items.iter().try_for_each(|item| collect(meter, name, item, into, depth + 1));
     }
-    let number = match value {
-        Value::Duration(n) | Value::Month(n) | Value::Weekday(n) => *n as f64,
-        other => float_of(other)
-            .ok_or_else(|| Fault::new(format!("invalid argument for {name} (type {})", type_name(other))))?,
-    };
-    into.push(number);
+    into.push(real(name, value)?);
     Ok(())
 }

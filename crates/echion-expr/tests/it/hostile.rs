@@ -58,6 +58,14 @@ fn doubling_conditions_are_bounded() {
 }
 
 #[test]
+fn arguments_are_not_checked_again_for_each_overload() {
+    let trims = format!("{}' a '{}", "trim(".repeat(60), ", ' ')".repeat(60));
+    assert!(matches!(eval(&trims), Ok(Value::Str(text)) if text == "a"));
+    let joins = format!("['a']{}", " | join('; ')".repeat(60));
+    assert_eq!(eval(&joins).unwrap_err().kind(), ErrorKind::Check);
+}
+
+#[test]
 fn large_results_are_refused_before_they_are_made() {
     budget("1..1000000000");
     budget("-9223372036854775807..9223372036854775807");
@@ -76,6 +84,30 @@ fn endless_work_is_stopped() {
     let context = Context { limits, ..Context::default() };
     let error = compile("sum(1..900000, # + # * #)").unwrap().eval(&Map::of_any(vec![]), &context).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Budget);
+}
+
+#[test]
+fn values_that_share_their_parts_are_not_walked_forever() {
+    // Forty-five doublings: a small value with 2^45 leaves.
+    let shared = "let v = reduce(1..45, [#acc, #acc], 0); let w = reduce(1..45, [#acc, #acc], 0);";
+    for use_of in [
+        "v == w",
+        "v in [w]",
+        "uniq([v, w])",
+        "{a: v} == {a: w}",
+        "toJSON(v)",
+        "flatten(v)",
+        "max(v)",
+        "mean(v)",
+        "median(v)",
+    ] {
+        let program = compile(&format!("{shared} {use_of}")).unwrap();
+        let limits = Limits { steps: 300_000, elements: 100_000, bytes: 1 << 20 };
+        let outcome = program.eval(&Map::of_any(vec![]), &Context { limits, ..Context::default() });
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Budget, "{use_of}");
+    }
+    // Go's `%v` is cut, so that it always ends.
+    assert!(matches!(eval(&format!("{shared} len(string(v)) > 1000")), Ok(Value::Bool(true))));
 }
 
 #[test]
@@ -102,6 +134,34 @@ fn deep_values_do_no_harm() {
         drop(eval(&format!("let v = reduce(1..50000, [#acc], 0); {use_of}")));
     }
     drop(eval("let v = reduce(1..50000, {a: #acc}, 0); v == {a: v}"));
+}
+
+#[test]
+fn every_budget_says_where_it_was_spent() {
+    let place = |source: &str, limits: Limits| {
+        let context = Context { limits, ..Context::default() };
+        let outcome = compile(source).and_then(|program| program.eval(&Map::of_any(vec![]), &context));
+        let error = outcome.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Budget, "{source:.60}");
+        (error.message().to_owned(), error.line(), error.column())
+    };
+    let usual = Limits::default();
+    let spent = |message: &str, line, column| (message.to_owned(), line, column);
+    let too_deep = "expression is nested too deeply";
+    // The text: its nesting, its size, and what it is compiled to.
+    assert_eq!(place(&format!("1 +\n{}", "(".repeat(100_000)), usual), spent(too_deep, 2, 120));
+    assert_eq!(place(&format!("a{}", ".b".repeat(3_000)), usual), spent(too_deep, 1, 403));
+    let too_many = "compilation failed: expression exceeds maximum allowed nodes";
+    assert_eq!(place(&format!("[\n{}]", "1,".repeat(20_000)), usual), spent(too_many, 2, 20_002));
+    let doubled = (0..60).fold("a".to_owned(), |source, _| format!("({source} ?: b)"));
+    assert_eq!(place(&doubled, usual).0, "expression is too large");
+    // The evaluation: steps, elements and texts. Time has a test of its own.
+    let steps = Limits { steps: 10_000, ..usual };
+    assert_eq!(place("1 +\n  sum(1..90000, # % 7)", steps), spent("step budget exceeded", 2, 8));
+    assert_eq!(place("1 +\n  len(1..900000000)", usual), spent("memory budget exceeded", 2, 8));
+    assert_eq!(place("[1] == map(1..9, 1..900000)", usual), spent("memory budget exceeded", 1, 19));
+    assert_eq!(place("'a' +\n repeat('x', 1000000000)", usual), spent("memory budget exceeded", 2, 2));
+    assert_eq!(place("1 == reduce(1..60,\n #acc + #acc, 'x')", usual), spent("memory budget exceeded", 2, 7));
 }
 
 #[test]

@@ -30,7 +30,10 @@ pub fn parse_all(text: &str) -> Result<Vec<Node>, YamlError> {
 }
 
 fn documents(text: &str, only_first: bool) -> Result<Vec<Node>, YamlError> {
-    let mut builder = Builder { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0 };
+    // Another crate in the same build may switch comments on, which are nothing to us.
+    let options = granit_parser::options! { emit_comments: false };
+    let parser = Parser::new_from_str_with_options(text, options);
+    let mut builder = Builder { parser, anchors: HashMap::new(), nodes: 0 };
     let mut documents = Vec::new();
     while let Some((event, span)) = builder.next()? {
         match event {

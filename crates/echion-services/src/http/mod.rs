@@ -136,6 +136,14 @@ impl Http {
         }
     }
 
+    /// Whether the user's headers say that bodies are JSON.
+    pub(crate) fn sends_json(&self) -> bool {
+        let is_json = |(name, value): &(String, Secret)| {
+            name.eq_ignore_ascii_case("content-type") && value.expose().to_ascii_lowercase().contains("json")
+        };
+        self.0.transport.headers.0.iter().any(is_json)
+    }
+
     /// Sends a request with the instance's headers and credentials and reads the answer, whatever its status.
     pub(crate) async fn send(&self, mut request: Request, now: i64) -> Result<Answer, SendError> {
         // The user's headers win over the service's, but not over its credentials.

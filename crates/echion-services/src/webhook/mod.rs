@@ -222,6 +222,10 @@ impl Vendor for Webhook {
         let concurrency = if self.robot.is_some() { 1 } else { 8 };
         Channel { name: name.to_owned(), budget: self.robot.map(Robot::budget), concurrency, retry: self.retry }
     }
+
+    fn wants_json(&self) -> bool {
+        self.robot.is_some() || self.http.sends_json()
+    }
 }
 
 #[cfg(test)]

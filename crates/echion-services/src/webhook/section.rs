@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use echion_model::yaml::{Kind, Node};
-use echion_model::{RenderContext, RenderError, Section, SectionError, Text, TextCompiler};
+use echion_model::{JsonText, RenderContext, RenderError, Section, SectionError, Text, TextCompiler};
 use serde::{Deserialize, Serialize};
 
 /// One instance's part of the section, rendered.
@@ -118,6 +118,16 @@ impl Section for WebhookSection {
             }
         }
         Ok(all)
+    }
+
+    fn json_texts<'s>(&'s self, service: &str, rendered: &serde_json::Value) -> Vec<JsonText<'s>> {
+        let Some(compiled) = self.0.get(service) else { return Vec::new() };
+        let entry = rendered.get(service).and_then(|entry| Entry::deserialize(entry).ok());
+        let rendered = entry.map(|entry| entry.body.into_bytes()).unwrap_or_default();
+        if rendered.is_empty() {
+            return Vec::new();
+        }
+        vec![JsonText { path: format!("{service}.body"), text: &*compiled.body, rendered }]
     }
 }
 

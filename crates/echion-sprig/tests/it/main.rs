@@ -2,9 +2,11 @@
 
 mod hostile;
 mod rules;
+mod secrets;
 
 use echion_template::{Error, Host, Limits, parse};
 use echion_value::Value;
+use echion_value::time::Time;
 
 fn render(text: &str) -> Result<String, Box<Error>> {
     render_with(text, &Limits::default())
@@ -17,8 +19,9 @@ fn render_with(text: &str, limits: &Limits) -> Result<String, Box<Error>> {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             *byte = state.to_be_bytes()[0];
         }
+        Ok(())
     };
-    let mut host = Host::default().with_random(&mut random);
+    let mut host = Host::new(Time::from_unix(1_750_000_000, 0)).with_random(&mut random);
     let template = parse("t", text, echion_sprig::functions())?;
     let out = template.render(&Value::Nil, &mut host, limits)?;
     Ok(String::from_utf8_lossy(&out).into_owned())

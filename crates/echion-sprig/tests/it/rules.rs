@@ -1,12 +1,19 @@
 //! Rules that are easy to break.
 
+use echion_template::{Host, Limits, parse};
+use echion_value::Value;
+use echion_value::time::Time;
+
 use super::render;
 
 #[test]
 fn every_example_renders_to_what_it_says() {
     for function in echion_sprig::functions().all() {
         assert!(!function.doc.is_empty(), "{function:?} has no documentation");
-        if !function.shows.is_empty() {
+        if let Some(main) = function.doc.strip_prefix("the same as ") {
+            assert!(echion_sprig::functions().get(main).is_some(), "{function:?} is the same as nothing");
+        } else if !["call", "getHostByName"].contains(&function.name) {
+            assert!(!function.example.is_empty(), "{function:?} has no example");
             assert_eq!(render(function.example).unwrap(), function.shows, "{function:?}");
         }
     }
@@ -45,4 +52,36 @@ fn random_texts_have_their_length_and_letters() {
     assert_eq!((uuid.len(), uuid.get(14..15)), (36, Some("4")), "{uuid}");
     let number: i64 = render("{{randInt 5 8}}").unwrap().parse().unwrap();
     assert!((5..8).contains(&number));
+}
+
+/// A rendering tells by its result whether it used the clock or randomness: another world gives another text.
+#[test]
+fn functions_say_what_they_use() {
+    for function in echion_sprig::functions().all() {
+        let used = |now: i64, byte: u8| {
+            let mut random = |bytes: &mut [u8]| {
+                for (i, b) in bytes.iter_mut().enumerate() {
+                    *b = byte.wrapping_add(u8::try_from(i).unwrap_or_default());
+                }
+                Ok(())
+            };
+            let mut host = Host::new(Time::from_unix(now, 0)).with_random(&mut random);
+            let template = parse("t", function.example, echion_sprig::functions()).unwrap();
+            template.render(&Value::Nil, &mut host, &Limits::default()).ok()
+        };
+        let reads = parse("t", function.example, echion_sprig::functions()).unwrap().reads();
+        let here = used(1_700_000_000, 3);
+        assert!(reads.random || here == used(1_700_000_000, 77), "{function:?} is random");
+        assert!(reads.clock || reads.random || here == used(1_800_000_000, 3), "{function:?} reads the clock");
+    }
+    let uses = |name: &str| echion_sprig::functions().get(name).unwrap().uses;
+    for name in
+        ["ago", "date", "dateInZone", "date_in_zone", "durationRound", "genCA", "htmlDate", "htmlDateInZone", "now"]
+    {
+        assert!(uses(name).clock, "{name}");
+    }
+    for name in ["bcrypt", "encryptAES", "genCA", "genPrivateKey", "htpasswd", "randInt", "shuffle", "uuidv4"] {
+        assert!(uses(name).random, "{name}");
+    }
+    assert!(uses("getHostByName").network);
 }

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use echion_value::{CallError, Type, Value, format};
+use echion_value::{CallError, Complex, Type, Value, format};
 
 use crate::host::Host;
 
@@ -17,6 +17,7 @@ enum Basic<'v> {
     Uint(u64),
     Float(f64),
     Text(&'v [u8]),
+    Complex(Complex),
 }
 
 fn basic(value: &Value) -> Option<Basic<'_>> {
@@ -28,7 +29,7 @@ fn basic(value: &Value) -> Option<Basic<'_>> {
         Value::Uint64(n) => Basic::Uint(*n),
         Value::Float(f) => Basic::Float(*f),
         Value::Str(s) => Basic::Text(s.as_bytes()),
-        _ => return None,
+        _ => Basic::Complex(Complex::of(value)?),
     })
 }
 
@@ -43,6 +44,7 @@ fn order(a: &Basic<'_>, b: &Basic<'_>) -> Option<Option<Ordering>> {
         (Basic::Uint(a), Basic::Int(b)) => Some(signs(*b, *a).reverse()),
         (Basic::Float(a), Basic::Float(b)) => a.partial_cmp(b),
         (Basic::Text(a), Basic::Text(b)) => Some(a.cmp(b)),
+        (Basic::Complex(a), Basic::Complex(b)) => (a == b).then_some(Ordering::Equal),
         _ => return None,
     })
 }
@@ -134,7 +136,7 @@ fn less(a: &Value, b: &Value) -> Result<bool, CallError> {
     let (x, y) = (basic(a).ok_or_else(invalid)?, basic(b).ok_or_else(invalid)?);
     match order(&x, &y) {
         None => Err(incompatible(a, b)),
-        Some(_) if matches!(x, Basic::Bool(_)) => Err(invalid()),
+        Some(_) if matches!(x, Basic::Bool(_) | Basic::Complex(_)) => Err(invalid()),
         Some(order) => Ok(order == Some(Ordering::Less)),
     }
 }

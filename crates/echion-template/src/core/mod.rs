@@ -16,10 +16,11 @@ const ONE_OR_MORE: Signature = Signature::new(&[ANY, ANY], ANY).variadic();
 const PAIR: Signature = Signature::new(&[ANY, ANY], Type::Bool).fallible();
 const TEXTS: Signature = Signature::new(&[ANY], Type::String).variadic();
 
-pub(crate) static ALL: &[Function] = &[
+/// Go's own functions.
+pub static ALL: &[Function] = &[
     Function::new("and", ONE_OR_MORE, by_name).doc("the first false argument, or the last", "{{and 1 0 2}}", "0"),
     Function::new("or", ONE_OR_MORE, by_name).doc("the first true argument, or the last", "{{or 0 3}}", "3"),
-    Function::new("call", ONE_OR_MORE, by_name).doc("calls a function value", "", ""),
+    Function::new("call", ONE_OR_MORE, by_name).doc("calls a function value: `call .time.Now`", "", ""),
     Function::new("len", Signature::new(&[ANY], Type::Int), by_name).doc(
         "the length of a text in bytes, or of a list or map",
         "{{len \"abc\"}}",
@@ -31,13 +32,21 @@ pub(crate) static ALL: &[Function] = &[
         "{{index \"abc\" 1}}",
         "98",
     ),
-    Function::new("slice", ONE_OR_MORE.fallible(), index::slice).doc("a part of a list or text", "", ""),
+    Function::new("slice", ONE_OR_MORE.fallible(), index::slice).doc(
+        "a part of a list or text",
+        "{{slice \"abcd\" 1 3}}",
+        "bc",
+    ),
     Function::new("print", TEXTS, print).doc(
         "the arguments, with spaces between those that are no texts",
         "{{print 1 2 \"a\"}}",
         "1 2a",
     ),
-    Function::new("println", TEXTS, println).doc("the arguments with spaces between, and a new line", "", ""),
+    Function::new("println", TEXTS, println).doc(
+        "the arguments with spaces between, and a new line",
+        "{{println 1 \"a\"}}",
+        "1 a\n",
+    ),
     Function::new("printf", Signature::new(&[Type::String, ANY], Type::String).variadic(), printf).doc(
         "the arguments, written by a format",
         "{{printf \"%05.1f|%-4s|%x\" 3.14159 \"ab\" 255}}",

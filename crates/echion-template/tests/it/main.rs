@@ -3,6 +3,7 @@
 
 mod hostile;
 mod random;
+mod reads;
 mod rules;
 
 use echion_template::{Error, Functions, Host, Limits, Template, parse};

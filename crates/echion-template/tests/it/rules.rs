@@ -52,6 +52,37 @@ fn every_core_example_renders_to_what_it_says() {
 }
 
 #[test]
+fn calls_with_several_results_are_refused_as_by_go() {
+    let time = Value::Time(std::sync::Arc::new(echion_value::time::Time::default()));
+    for (text, problem) in [
+        ("{{.Zone}}", "at <.Zone>: invalid function signature for Zone: second return value should be error; is int"),
+        ("{{.Clock}}", "at <.Clock>: function Clock has 3 return values; should be 1 or 2"),
+    ] {
+        let template = compile(text).unwrap();
+        let error = template.render(&time, &mut Host::default(), &Limits::default()).unwrap_err();
+        assert!(error.message().ends_with(problem), "{error}");
+    }
+}
+
+#[test]
+fn a_byte_of_the_output_has_its_origin() {
+    let template = compile("a: {{.a}},\nb: {{printf \"%s\" .b}}!\n{{if .a}}end{{end}}").unwrap();
+    let data: Value = serde_json::from_str(r#"{"a": "one", "b": "two"}"#).unwrap();
+    let origin = |offset| {
+        let origin = template.origin(&data, &mut Host::default(), &Limits::default(), offset).unwrap();
+        (origin.line, origin.column, origin.action, String::from_utf8(origin.printed).unwrap())
+    };
+    let out = template.render(&data, &mut Host::default(), &Limits::default()).unwrap();
+    assert_eq!(out, b"a: one,\nb: two!\nend");
+    assert_eq!(origin(1), (1, 2, String::new(), String::new()));
+    assert_eq!(origin(4), (1, 6, "{{.a}}".into(), "one".into()));
+    // What follows an action in its line is put down to it.
+    assert_eq!(origin(6), (1, 6, "{{.a}}".into(), "one".into()));
+    assert_eq!(origin(14), (2, 6, "{{printf \"%s\" .b}}".into(), "two".into()));
+    assert_eq!(origin(17), (3, 11, String::new(), String::new()));
+}
+
+#[test]
 fn a_template_can_be_rendered_by_several_threads() {
     let template = compile("{{range .}}{{printf \"%03d\" .}}{{end}}").unwrap();
     let data = Value::from(vec![Value::Int(1), Value::Int(2)]);

@@ -1,6 +1,7 @@
 //! Booleans, integers, code points and floats.
 
 use super::{Flags, Printer};
+use crate::Complex;
 use crate::strconv::{self, FloatFormat};
 
 const LOWER: &[u8; 17] = b"0123456789abcdefx";
@@ -147,6 +148,20 @@ impl Printer<'_> {
         let Some(float_format) = u8::try_from(format).ok().and_then(FloatFormat::from_verb) else { return false };
         let text = strconv::format_float(value, float_format, precision, false);
         self.signed_float(&text, format, precision);
+        true
+    }
+
+    /// Both parts of a complex number, the second one always with its sign. Returns whether the verb is one for it.
+    pub(super) fn complex(&mut self, number: Complex, verb: char) -> bool {
+        if !matches!(verb, 'v' | 'b' | 'g' | 'G' | 'x' | 'X' | 'f' | 'F' | 'e' | 'E') {
+            return false;
+        }
+        self.write(b"(");
+        self.float(number.real, verb);
+        let plus = std::mem::replace(&mut self.flags.plus, true);
+        self.float(number.imaginary, verb);
+        self.flags.plus = plus;
+        self.write(b"i)");
         true
     }
 

@@ -1,7 +1,7 @@
 //! Whole values: which of the other files prints which part, and containers.
 
 use super::{DEPTH, Printer};
-use crate::{Object, Type, Value};
+use crate::{Complex, Object, Type, Value};
 
 /// What stands for the address of something that has none here. Go's own output differs from run to run.
 const ADDRESS: u64 = 0xc0_0000_0000;
@@ -147,10 +147,13 @@ impl Printer<'_> {
                 self.close(open, b"]");
                 true
             }
-            Value::Object(object) => {
-                self.object(value, object.as_ref(), verb, depth);
-                true
-            }
+            Value::Object(object) => match Complex::of(value) {
+                Some(number) => self.complex(number, verb),
+                None => {
+                    self.object(value, object.as_ref(), verb, depth);
+                    true
+                }
+            },
             Value::Time(_) => true,
             Value::Func(_) | Value::NilPointer(_) => {
                 self.pointer(value, verb);

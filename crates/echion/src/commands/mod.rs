@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod completion;
+mod controller;
 mod deliveries;
 mod demo;
 mod expr;
@@ -12,6 +13,8 @@ mod services;
 mod template;
 mod trigger;
 
+pub(crate) use run::{ended, storage};
+
 use crate::Outcome;
 use crate::args::{Args, Command};
 
@@ -19,6 +22,7 @@ use crate::args::{Args, Command};
 pub(crate) async fn run(args: Args) -> Outcome {
     match args.command {
         Command::Run(args) => run::run(args).await,
+        Command::Controller(args) => controller::run(*args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Trigger(args) => trigger::run(args),

@@ -7,7 +7,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use echion_delivery::{Dispatcher, Event, SqlLedger};
-use echion_engine::variables::Scene;
 use echion_engine::{Action, Config, Look, Namespaces, Plan, look};
 use echion_model::{Ledger as _, LedgerError, Outcome as Sent, Resource, ResourceId};
 use echion_sources::{Folder, watch};
@@ -150,7 +149,7 @@ pub(super) async fn forever(watcher: &mut Watcher, dispatcher: Arc<Dispatcher>, 
 }
 
 /// Ends when the process is asked to end.
-pub(super) async fn ended() {
+pub(crate) async fn ended() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {
@@ -163,7 +162,7 @@ pub(super) async fn ended() {
     let _ = interrupt.await;
 }
 
-pub(super) fn storage(error: LedgerError) -> Failure {
+pub(crate) fn storage(error: LedgerError) -> Failure {
     let cause = std::error::Error::source(&error).map(|c| format!(": {c}")).unwrap_or_default();
     Failure::new(format!("cannot {error}{cause}"))
         .hint("nothing is sent without a ledger; make room or choose another file")
@@ -279,9 +278,9 @@ impl Watcher {
         report: impl Fn(&Event) + Send + Sync + 'static,
     ) -> Dispatcher {
         let config = Arc::clone(&self.config);
-        let directory = move |name: &str| {
+        let directory = move |intent: &echion_model::Intent| {
             let config = config.read().unwrap_or_else(PoisonError::into_inner);
-            config.services.get(name).map(|entry| Arc::clone(&entry.service))
+            config.services.get(&intent.destination.service).map(|entry| Arc::clone(&entry.service))
         };
         Dispatcher::new(ledger, Arc::new(directory), setup::clock(), report)
     }
@@ -415,13 +414,23 @@ impl Watcher {
 
     fn plan(&self, resource: &Resource, state: Option<&echion_model::State>) -> Plan {
         let config = self.config();
-        let scene = Scene::at_millis(setup::now(), Arc::new(setup::NoRepository));
+        let scene = setup::scene();
         let name = resource.object.at(&["spec", "project"]).and_then(|v| v.as_str().map(str::to_owned));
         let project = name.and_then(|name| {
             let mut projects = self.folder.resources("AppProject").filter(|p| p.id.name == name);
             projects.next().map(|p| p.object.clone())
         });
-        look(&config, Look { resource, project: project.as_ref(), state, namespaces: &self.namespaces, scene: &scene })
+        look(
+            &config,
+            Look {
+                resource,
+                project: project.as_ref(),
+                state,
+                foreign: false,
+                namespaces: &self.namespaces,
+                scene: &scene,
+            },
+        )
     }
 
     /// Prints what would be done to every resource.

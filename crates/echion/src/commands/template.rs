@@ -1,10 +1,8 @@
 //! `echion template get` and `echion template notify` (contract 6.1).
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use echion_engine::variables::Scene;
-use echion_model::{DeliveryId, Message, NoMemory, Notification, RenderContext, yaml};
+use echion_model::{DeliveryId, Message, NoMemory, Notification, yaml};
 use serde_json::{Map, Value};
 
 use crate::args::{GetFormat, Template};
@@ -51,17 +49,26 @@ async fn notify(
         return Err(Failure::new(format!("no template `{name}` is configured"))
             .hint(format!("the templates are {}", names.join(", "))));
     };
-    let scene = Scene::at_millis(setup::now(), Arc::new(setup::NoRepository));
+    let scene = setup::scene();
     for recipient in recipients {
         let (service, address) = recipient.split_once(':').unwrap_or((recipient, ""));
         let address = address.split(':').next().unwrap_or_default();
         let variables = scene.template_variables(&config, &resource, None, service);
         let variables = echion_value::Value::Map(scene.with_recipient(&variables, address));
-        let context = RenderContext { variables: &variables, now: scene.now_millis() };
+        let context = scene.render_context(&variables);
         let failed = |error: String| Failure::new(format!("template `{name}`: {error}"));
         if service == echion_services::CONSOLE.name {
             let shown = template.render_for_console(&context).map_err(|e| failed(e.to_string()))?;
             dump(&shown, GetFormat::Yaml)?;
+            // What is shown would go to these.
+            for (service, entry) in &config.services {
+                let mut notification = Notification::default();
+                template
+                    .render_into(&mut notification, entry.kind, service, &context)
+                    .map_err(|e| failed(e.to_string()))?;
+                let findings = template.findings(name, &notification, (service, entry), &context);
+                print::findings(setup::config_name(sources), &findings);
+            }
             continue;
         }
         let Some(entry) = config.services.get(service) else {
@@ -72,6 +79,8 @@ async fn notify(
         };
         let mut notification = Notification::default();
         template.render_into(&mut notification, entry.kind, service, &context).map_err(|e| failed(e.to_string()))?;
+        let findings = template.findings(name, &notification, (service, entry), &context);
+        print::findings(setup::config_name(sources), &findings);
         let id = DeliveryId(format!("notify-{}", setup::now()));
         let message =
             Message { notification: &notification, recipient: address, id: &id, now: setup::now(), memory: &NoMemory };

@@ -1,9 +1,7 @@
 //! `echion trigger get` and `echion trigger run` (contract 6.1).
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use echion_engine::variables::Scene;
 use echion_engine::{Condition, cases};
 use serde_json::{Map, Value, json};
 
@@ -51,7 +49,7 @@ pub(super) fn run(args: Trigger) -> Outcome {
                 return Err(Failure::new(format!("no trigger `{name}` is configured"))
                     .hint(format!("the triggers are {}", names.join(", "))));
             };
-            let scene = Scene::at_millis(setup::now(), Arc::new(setup::NoRepository));
+            let scene = setup::scene();
             let variables = scene.trigger_variables(&config, &resource, None);
             let mut failed = false;
             let mut rows = vec![["CONDITION", "RESULT"].map(str::to_owned).to_vec()];

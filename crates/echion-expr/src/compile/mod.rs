@@ -1,12 +1,14 @@
 //! The syntax tree to instructions.
 
+mod loops;
+
 use std::sync::Arc;
 
-use echion_value::{Str, Value};
+use echion_value::{Str, Type, Value};
 
 use crate::ast::{Binary, Builtin, Id, Kind, Member, Tree, Unary};
 use crate::builtins;
-use crate::code::{Code, Mark, Op, Path};
+use crate::code::{CalledMember, Code, Mark, Op, Path};
 use crate::error::Finding;
 use crate::patterns;
 
@@ -22,6 +24,7 @@ pub(crate) fn compile(tree: &Tree, root: Id, traced: bool) -> Result<Code, Findi
         places: Vec::new(),
         constants: Vec::new(),
         paths: Vec::new(),
+        members: Vec::new(),
         patterns: Vec::new(),
         builtins: Vec::new(),
         variables: 0,
@@ -188,8 +191,16 @@ impl Compiler<'_> {
                     && !matches!(tree.kind(member.node), Kind::Identifier(_) | Kind::Member(_))
                 {
                     self.node(member.node)?;
-                    let name = self.constant(Value::Str(name.clone()));
-                    return self.emit(at, Op::CallMember(name, place(args.len()))).map(drop);
+                    let method = |of: Type| of.methods().iter().find(|method| *name == method.name);
+                    let (of_time, of_duration) = (method(Type::Time), method(Type::Duration));
+                    self.code.members.push(CalledMember { name: name.clone(), of_time, of_duration });
+                    let member = place(self.code.members.len() - 1);
+                    return self.emit(at, Op::CallMember(member, place(args.len()))).map(drop);
+                }
+                if let Kind::Member(member) = tree.kind(*callee)
+                    && let Some(path) = self.path(tree.at(*callee), member)
+                {
+                    return self.emit(at, Op::CallPath(path, place(args.len()))).map(drop);
                 }
                 // What is called is no value that anybody wants to see.
                 self.unmarked(*callee, None)?;
@@ -278,8 +289,8 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// A path of plain names from a variable of the environment, as one instruction.
-    fn path(&mut self, at: u32, member: &Member) -> Option<Compiled> {
+    /// A path of plain names from a variable of the environment, followed by one instruction.
+    fn path(&mut self, at: u32, member: &Member) -> Option<u32> {
         let tree = self.tree;
         let mut names = Vec::new();
         let (mut at, mut member) = (at, member);
@@ -294,17 +305,14 @@ impl Compiler<'_> {
         if **variable == *"$env" || self.variables.iter().any(|(local, _)| local == variable) {
             return None;
         }
-        let variable = self.constant(Value::Str(Str::from(&**variable)));
-        let constants = names.iter().rev().map(|(name, at)| (self.constant(Value::Str((*name).clone())), *at));
-        let members = constants.collect();
-        self.code.paths.push(Path { variable, members });
-        let path = place(self.code.paths.len() - 1);
-        Some(self.emit(at, Op::Path(path)).map(drop))
+        let members = names.into_iter().rev().map(|(name, at)| (name.clone(), at)).collect();
+        self.code.paths.push(Path { variable: Str::from(&**variable), members });
+        Some(place(self.code.paths.len() - 1))
     }
 
     fn member(&mut self, at: u32, member: &Member) -> Compiled {
-        if let Some(done) = self.path(at, member) {
-            return done;
+        if let Some(path) = self.path(at, member) {
+            return self.emit(at, Op::Path(path)).map(drop);
         }
         self.node(member.node)?;
         if member.optional && !self.chains.is_empty() {
@@ -405,177 +413,5 @@ impl Compiler<'_> {
         self.code.builtins.push(known);
         let index = place(self.code.builtins.len() - 1);
         self.emit(at, Op::Builtin(index, place(builtin.args.len()))).map(drop)
-    }
-
-    /// The code of one element, in a loop over the elements of the current scope.
-    fn each(&mut self, at: u32, body: impl FnOnce(&mut Self) -> Compiled) -> Compiled {
-        let start = self.here();
-        let end = self.emit(at, Op::JumpIfEnd(0))?;
-        body(self)?;
-        self.emit(at, Op::Next)?;
-        self.emit(at, Op::Jump(start))?;
-        self.land(end);
-        Ok(())
-    }
-
-    fn each_backwards(&mut self, at: u32, body: impl FnOnce(&mut Self) -> Compiled) -> Compiled {
-        self.emit(at, Op::LastIndex)?;
-        let start = self.here();
-        let end = self.emit(at, Op::JumpIfStart(0))?;
-        body(self)?;
-        self.emit(at, Op::Previous)?;
-        self.emit(at, Op::Jump(start))?;
-        self.land(end);
-        Ok(())
-    }
-
-    /// Runs `body` when the value on the stack is true, and drops the value.
-    fn when(&mut self, at: u32, body: impl FnOnce(&mut Self) -> Compiled) -> Compiled {
-        let no = self.emit(at, Op::JumpIfFalse(0))?;
-        self.emit(at, Op::Pop)?;
-        body(self)?;
-        let end = self.emit(at, Op::Jump(0))?;
-        self.land(no);
-        self.emit(at, Op::Pop)?;
-        self.land(end);
-        Ok(())
-    }
-
-    fn predicate_or_element(&mut self, at: u32, builtin: &Builtin) -> Compiled {
-        match builtin.args.get(1) {
-            Some(predicate) => self.node(*predicate),
-            None => self.emit(at, Op::Element).map(drop),
-        }
-    }
-
-    fn looping(&mut self, at: u32, builtin: &Builtin) -> Compiled {
-        let Some(list) = builtin.args.first() else { return Ok(()) };
-        self.node(*list)?;
-        self.emit(at, Op::Begin)?;
-        match builtin.name {
-            "all" | "none" | "any" => self.quantifier(at, builtin)?,
-            "one" | "count" => self.counting(at, builtin)?,
-            "filter" => {
-                self.each(at, |c| {
-                    c.predicate_or_element(at, builtin)?;
-                    c.when(at, |c| {
-                        c.emit(at, Op::CountUp)?;
-                        c.emit(at, Op::Element).map(drop)
-                    })
-                })?;
-                self.emit(at, Op::Count)?;
-            }
-            "map" => {
-                self.each(at, |c| c.predicate_or_element(at, builtin))?;
-                self.emit(at, Op::ScopeLength)?;
-            }
-            "find" | "findIndex" | "findLast" | "findLastIndex" => self.searching(at, builtin)?,
-            "sum" => {
-                self.emit(at, Op::Int(0))?;
-                self.emit(at, Op::Accumulate)?;
-                self.each(at, |c| {
-                    c.predicate_or_element(at, builtin)?;
-                    c.emit(at, Op::Accumulator)?;
-                    c.emit(at, Op::Calculate(Binary::Add))?;
-                    c.emit(at, Op::Accumulate).map(drop)
-                })?;
-                self.emit(at, Op::Accumulator)?;
-            }
-            "groupBy" => {
-                self.each(at, |c| {
-                    c.predicate_or_element(at, builtin)?;
-                    c.emit(at, Op::Group).map(drop)
-                })?;
-                self.emit(at, Op::Groups)?;
-            }
-            "sortBy" => {
-                match builtin.args.get(2) {
-                    Some(order) => self.node(*order)?,
-                    None => self.literal(at, Value::from("asc"))?,
-                }
-                self.emit(at, Op::SortOrder)?;
-                self.each(at, |c| {
-                    c.predicate_or_element(at, builtin)?;
-                    c.emit(at, Op::SortKey).map(drop)
-                })?;
-                self.emit(at, Op::Sort)?;
-            }
-            _ => {
-                match builtin.args.get(2) {
-                    Some(start) => {
-                        self.node(*start)?;
-                        self.emit(at, Op::Accumulate)?;
-                    }
-                    None => drop(self.emit(at, Op::FirstToAccumulator)?),
-                }
-                self.each(at, |c| {
-                    c.predicate_or_element(at, builtin)?;
-                    c.emit(at, Op::Accumulate).map(drop)
-                })?;
-                self.emit(at, Op::Accumulator)?;
-            }
-        }
-        self.emit(at, Op::End)?;
-        if matches!(builtin.name, "filter" | "map") {
-            self.emit(at, Op::CountedList)?;
-        }
-        Ok(())
-    }
-
-    fn quantifier(&mut self, at: u32, builtin: &Builtin) -> Compiled {
-        let mut leave = 0;
-        self.each(at, |c| {
-            c.predicate_or_element(at, builtin)?;
-            if builtin.name == "none" {
-                c.emit(at, Op::Not)?;
-            }
-            leave = c.emit(at, if builtin.name == "any" { Op::JumpIfTrue(0) } else { Op::JumpIfFalse(0) })?;
-            c.emit(at, Op::Pop).map(drop)
-        })?;
-        self.emit(at, Op::Bool(builtin.name != "any"))?;
-        self.land(leave);
-        Ok(())
-    }
-
-    fn counting(&mut self, at: u32, builtin: &Builtin) -> Compiled {
-        let mut leave = None;
-        self.each(at, |c| {
-            c.predicate_or_element(at, builtin)?;
-            c.when(at, |c| c.emit(at, Op::CountUp).map(drop))?;
-            if let Some(enough) = builtin.enough {
-                leave = Some(c.emit(at, Op::JumpIfEnough(enough, 0))?);
-            }
-            Ok(())
-        })?;
-        if let Some(leave) = leave {
-            self.land(leave);
-        }
-        self.emit(at, Op::Count)?;
-        if builtin.name == "one" {
-            self.emit(at, Op::Int(1))?;
-            self.emit(at, Op::Equal)?;
-        }
-        Ok(())
-    }
-
-    fn searching(&mut self, at: u32, builtin: &Builtin) -> Compiled {
-        let mut leave = 0;
-        let body = |c: &mut Self| {
-            c.predicate_or_element(at, builtin)?;
-            let no = c.emit(at, Op::JumpIfFalse(0))?;
-            c.emit(at, Op::Pop)?;
-            c.emit(at, if builtin.name.ends_with("Index") { Op::Index } else { Op::Element })?;
-            leave = c.emit(at, Op::Jump(0))?;
-            c.land(no);
-            c.emit(at, Op::Pop).map(drop)
-        };
-        if builtin.name.starts_with("findLast") {
-            self.each_backwards(at, body)?
-        } else {
-            self.each(at, body)?
-        }
-        self.emit(at, if builtin.must_find { Op::NotFound } else { Op::Nil })?;
-        self.land(leave);
-        Ok(())
     }
 }

@@ -1,0 +1,9 @@
+//! What the program tells over HTTP: metrics and health.
+
+mod health;
+mod metrics;
+mod server;
+
+pub use health::Health;
+pub use metrics::Metrics;
+pub use server::serve;

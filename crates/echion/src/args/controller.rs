@@ -1,0 +1,176 @@
+//! Arguments of `echion controller`: the peer's flags (contract 2.9), the choices of `kubectl`, and ours.
+
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+
+/// A flag that may stand alone, or be written `--flag=false`, as Go's flags can.
+const ALONE: &str = "true";
+
+#[derive(ClapArgs, Debug, Default)]
+pub(crate) struct Controller {
+    /// Accepted for compatibility: deliveries run beside each other whatever it says.
+    #[arg(long, value_name = "N")]
+    pub(crate) processors_count: Option<u32>,
+    /// Watch only Applications with these labels.
+    #[arg(long, value_name = "SELECTOR", default_value = "")]
+    pub(crate) app_label_selector: String,
+    /// debug, info, warn or error [env: ARGOCD_NOTIFICATIONS_CONTROLLER_LOGLEVEL].
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) loglevel: Option<String>,
+    /// json or text [env: ARGOCD_NOTIFICATIONS_CONTROLLER_LOGFORMAT].
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) logformat: Option<String>,
+    /// Port of /metrics, /healthz and /readyz; 0 takes a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 9001)]
+    pub(crate) metrics_port: u16,
+    /// Address of Argo CD's repo-server.
+    #[arg(long, value_name = "HOST:PORT", default_value = "argocd-repo-server:8081")]
+    pub(crate) argocd_repo_server: String,
+    /// Speak to the repo-server without TLS [env: ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_PLAINTEXT].
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = ALONE, value_parser = boolean, value_name = "BOOL")]
+    pub(crate) argocd_repo_server_plaintext: Option<bool>,
+    /// Check the repo-server's certificate (deprecated: `--repo-server-ca-cert-path` does it too).
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = ALONE, value_parser = boolean, value_name = "BOOL")]
+    pub(crate) argocd_repo_server_strict_tls: Option<bool>,
+    /// File with the certificate authority of the repo-server [env: ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_CA_CERT_PATH].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) repo_server_ca_cert_path: Option<PathBuf>,
+    /// Client certificate for the repo-server [env: ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_CLIENT_CERT_PATH].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) repo_server_client_cert_path: Option<PathBuf>,
+    /// Key of that certificate [env: ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_CLIENT_CERT_KEY_PATH].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) repo_server_client_cert_key_path: Option<PathBuf>,
+    /// Name of the ConfigMap.
+    #[arg(long, value_name = "NAME", default_value = "argocd-notifications-cm")]
+    pub(crate) config_map_name: String,
+    /// Name of the Secret.
+    #[arg(long, value_name = "NAME", default_value = "argocd-notifications-secret")]
+    pub(crate) secret_name: String,
+    /// Watch Applications of these namespaces too: globs, or regular expressions between slashes, separated by commas
+    /// [env: ARGOCD_APPLICATION_NAMESPACES].
+    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
+    pub(crate) application_namespaces: Vec<String>,
+    /// Let every namespace have its own ConfigMap and Secret
+    /// [env: ARGOCD_NOTIFICATION_CONTROLLER_SELF_SERVICE_NOTIFICATION_ENABLED].
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = ALONE, value_parser = boolean, value_name = "BOOL")]
+    pub(crate) self_service_notification_enabled: Option<bool>,
+    /// Watch this kind of resource too, as group/version/plural[:variable]; may be given several times.
+    #[arg(long, value_name = "KIND")]
+    pub(crate) resource: Vec<echion_sources::kubernetes::ResourceKind>,
+    /// Whether to write the state into the annotation of each resource, or only to read it [env: ECHION_ANNOTATIONS].
+    #[arg(long, value_name = "MODE")]
+    pub(crate) annotations: Option<Annotations>,
+    /// Where to remember: `memory`, or `sqlite:FILE` on a volume [env: ECHION_LEDGER].
+    #[arg(long, value_name = "LEDGER")]
+    pub(crate) ledger: Option<String>,
+    /// Let replicas elect one that delivers; `auto` does without where Leases are forbidden [env: ECHION_LEADER_ELECTION].
+    #[arg(long, value_name = "MODE")]
+    pub(crate) leader_election: Option<Election>,
+    #[command(flatten)]
+    pub(crate) cluster: Cluster,
+}
+
+/// What is done with the state annotation.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Annotations {
+    /// Import it, and keep it up to date.
+    Write,
+    /// Import it, and never write to a resource.
+    Read,
+}
+
+/// Whether replicas elect a leader.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Election {
+    /// Where Leases are allowed.
+    Auto,
+    /// Always.
+    On,
+    /// Never: there is one replica.
+    Off,
+}
+
+/// How the API server is reached.
+#[derive(ClapArgs, Debug, Default, Clone)]
+#[command(next_help_heading = "Kubernetes")]
+pub(crate) struct Cluster {
+    /// The kubeconfig file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The namespace of the configuration.
+    #[arg(short, long)]
+    pub(crate) namespace: Option<String>,
+    /// The context of the kubeconfig.
+    #[arg(long)]
+    pub(crate) context: Option<String>,
+    /// The cluster of the kubeconfig.
+    #[arg(long)]
+    pub(crate) cluster: Option<String>,
+    /// The user of the kubeconfig.
+    #[arg(long)]
+    pub(crate) user: Option<String>,
+    /// The API server's address.
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// A bearer token.
+    #[arg(long)]
+    pub(crate) token: Option<String>,
+    /// User name for basic authentication.
+    #[arg(long)]
+    pub(crate) username: Option<String>,
+    /// Password for basic authentication.
+    #[arg(long)]
+    pub(crate) password: Option<String>,
+    /// A user to act as.
+    #[arg(long = "as", value_name = "USER")]
+    pub(crate) act_as: Option<String>,
+    /// A group to act as; may be given several times.
+    #[arg(long = "as-group", value_name = "GROUP")]
+    pub(crate) act_as_group: Vec<String>,
+    /// A uid to act as.
+    #[arg(long = "as-uid", value_name = "UID")]
+    pub(crate) act_as_uid: Option<String>,
+    /// File with the certificate authority.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) certificate_authority: Option<PathBuf>,
+    /// File with the client's certificate.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_certificate: Option<PathBuf>,
+    /// File with the client's key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_key: Option<PathBuf>,
+    /// Accept any certificate of the API server.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = ALONE, value_parser = boolean, value_name = "BOOL")]
+    pub(crate) insecure_skip_tls_verify: Option<bool>,
+    /// The name that the certificate must have.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tls_server_name: Option<String>,
+    /// A proxy for the API server.
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy_url: Option<String>,
+    /// How long a request may take, such as 30s; 0 means as long as it wants.
+    #[arg(long, value_name = "DURATION", default_value = "0", value_parser = timeout)]
+    pub(crate) request_timeout: u64,
+    /// Do not ask for compressed answers.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = ALONE, value_parser = boolean, value_name = "BOOL")]
+    pub(crate) disable_compression: Option<bool>,
+}
+
+/// What Go's flags take for a boolean.
+fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("expected true or false".to_owned()),
+    }
+}
+
+/// A time as `kubectl` writes it, in milliseconds: seconds without a unit, or a duration.
+fn timeout(text: &str) -> Result<u64, String> {
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(seconds.saturating_mul(1000));
+    }
+    super::duration(text).map(i64::unsigned_abs)
+}

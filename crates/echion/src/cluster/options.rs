@@ -1,0 +1,140 @@
+//! Flags, and the environment variables that stand in for those that are not given (contract 2.9).
+
+use std::time::Duration;
+
+use echion_engine::Namespaces;
+use echion_sources::kubernetes::{Access, ResourceKind};
+use tracing::Level;
+
+use crate::args::{Annotations, Cluster, Controller, Election};
+use crate::log::LogFormat;
+use crate::{Failure, setup};
+
+/// What the controller was told.
+pub(crate) struct Options {
+    pub(super) access: Access,
+    pub(super) level: Level,
+    pub(super) format: LogFormat,
+    pub(super) metrics_port: u16,
+    pub(super) config_map: String,
+    pub(super) secret: String,
+    pub(super) labels: String,
+    pub(super) namespaces: Vec<String>,
+    pub(super) self_service: bool,
+    pub(super) kinds: Vec<ResourceKind>,
+    pub(super) write_annotations: bool,
+    pub(super) ledger: String,
+    pub(super) election: Election,
+}
+
+impl Options {
+    /// Reads flags, then the environment.
+    pub(crate) fn resolve(args: Controller) -> Result<Self, Failure> {
+        let level = or_variable(args.loglevel, "ARGOCD_NOTIFICATIONS_CONTROLLER_LOGLEVEL", "info");
+        let level = match level.to_ascii_lowercase().as_str() {
+            "panic" | "fatal" | "error" => Level::ERROR,
+            "warn" | "warning" => Level::WARN,
+            "info" => Level::INFO,
+            "debug" => Level::DEBUG,
+            "trace" => Level::TRACE,
+            _ => {
+                let hint = "the levels are debug, info, warn and error";
+                return Err(Failure::new(format!("`{level}` is not a log level")).hint(hint));
+            }
+        };
+        let format = or_variable(args.logformat, "ARGOCD_NOTIFICATIONS_CONTROLLER_LOGFORMAT", "json");
+        let format = match format.to_ascii_lowercase().as_str() {
+            "json" => LogFormat::Json,
+            "text" => LogFormat::Text,
+            _ => {
+                let hint = "the formats are json and text";
+                return Err(Failure::new(format!("`{format}` is not a log format")).hint(hint));
+            }
+        };
+        let mut namespaces = args.application_namespaces;
+        if namespaces.is_empty() {
+            let said = setup::variable("ARGOCD_APPLICATION_NAMESPACES").unwrap_or_default();
+            namespaces = said.split(',').map(str::to_owned).collect();
+        }
+        let namespaces: Vec<String> =
+            namespaces.iter().map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).collect();
+        // Read for its errors: the controller's own namespace is not known yet.
+        Namespaces::new("", namespaces.iter().map(String::as_str)).map_err(|error| {
+            Failure::new(format!("`--application-namespaces` {error}"))
+                .hint("write globs such as `team-*`, or regular expressions between slashes")
+        })?;
+        let mut kinds = vec![ResourceKind::application()];
+        for kind in args.resource {
+            if !kinds.iter().any(|k| k.group == kind.group && k.plural == kind.plural) {
+                kinds.push(kind);
+            }
+        }
+        let annotations = choice(args.annotations, "ECHION_ANNOTATIONS")?.unwrap_or(Annotations::Write);
+        Ok(Self {
+            access: access(args.cluster),
+            level,
+            format,
+            metrics_port: args.metrics_port,
+            config_map: args.config_map_name,
+            secret: args.secret_name,
+            labels: args.app_label_selector,
+            namespaces,
+            self_service: switch(
+                args.self_service_notification_enabled,
+                "ARGOCD_NOTIFICATION_CONTROLLER_SELF_SERVICE_NOTIFICATION_ENABLED",
+            ),
+            kinds,
+            write_annotations: annotations == Annotations::Write,
+            ledger: or_variable(args.ledger, "ECHION_LEDGER", "memory"),
+            election: choice(args.leader_election, "ECHION_LEADER_ELECTION")?.unwrap_or(Election::Auto),
+        })
+    }
+}
+
+fn or_variable(flag: Option<String>, name: &str, default: &str) -> String {
+    flag.or_else(|| setup::variable(name)).unwrap_or_else(|| default.to_owned())
+}
+
+/// The environment takes only `true` and `false` for booleans; anything else says nothing.
+fn switch(flag: Option<bool>, name: &str) -> bool {
+    flag.unwrap_or_else(|| setup::variable(name).is_some_and(|said| said.eq_ignore_ascii_case("true")))
+}
+
+fn choice<T: clap::ValueEnum>(flag: Option<T>, name: &str) -> Result<Option<T>, Failure> {
+    if flag.is_some() {
+        return Ok(flag);
+    }
+    let read = |said: String| {
+        T::from_str(&said, true).map_err(|_| {
+            let values: Vec<String> =
+                T::value_variants().iter().filter_map(|v| Some(v.to_possible_value()?.get_name().to_owned())).collect();
+            Failure::new(format!("{name} is `{said}`")).hint(format!("it takes {}", values.join(", ")))
+        })
+    };
+    setup::variable(name).map(read).transpose()
+}
+
+fn access(cluster: Cluster) -> Access {
+    Access {
+        kubeconfig: cluster.kubeconfig,
+        context: cluster.context,
+        cluster: cluster.cluster,
+        user: cluster.user,
+        namespace: cluster.namespace,
+        server: cluster.server,
+        token: cluster.token.map(echion_model::Secret::new),
+        username: cluster.username,
+        password: cluster.password.map(echion_model::Secret::new),
+        act_as: cluster.act_as,
+        act_as_groups: cluster.act_as_group,
+        act_as_uid: cluster.act_as_uid,
+        certificate_authority: cluster.certificate_authority,
+        client_certificate: cluster.client_certificate,
+        client_key: cluster.client_key,
+        insecure_skip_tls_verify: cluster.insecure_skip_tls_verify.unwrap_or(false),
+        tls_server_name: cluster.tls_server_name,
+        proxy_url: cluster.proxy_url,
+        request_timeout: Some(cluster.request_timeout).filter(|ms| *ms > 0).map(Duration::from_millis),
+        disable_compression: cluster.disable_compression.unwrap_or(false),
+    }
+}
