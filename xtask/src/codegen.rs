@@ -25,6 +25,9 @@ pub(crate) fn run(check: bool) -> ExitCode {
     let index = [("services", services::index("docs/services/"))];
     good &= one(&root, "README.md", check, |old| services::fill(old, &index));
     good &= one(&root, "docs/services/options.schema.json", check, |_| Some(services::schema()));
+    for (file, text) in crate::manifests::files() {
+        good &= one(&root, &file, check, |_| Some(text.clone()));
+    }
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -165,7 +165,12 @@ impl Slack {
         }
         if let Some(section) = section {
             for name in ["attachments", "blocks"] {
-                form.push((name, Value::Array(section.list(name)?.unwrap_or_default()).to_string()));
+                let mut list = section.list(name)?.unwrap_or_default();
+                // An attachment without blocks says so, as the peer's does: whoever imitates Slack may expect it.
+                for attachment in list.iter_mut().filter(|_| name == "attachments").filter_map(Value::as_object_mut) {
+                    attachment.entry("blocks").or_insert(Value::Null);
+                }
+                form.push((name, Value::Array(list).to_string()));
             }
         }
         if self.disable_unfurl {

@@ -262,14 +262,15 @@ impl Main {
 
     async fn compile(&mut self, tasks: &mut JoinSet<()>) -> Result<(), Failure> {
         self.compile_at = None;
-        let mut configs = self.line.configs.write().unwrap_or_else(PoisonError::into_inner);
-        for (namespace, config) in configs.compile() {
-            self.line.report.configured(&namespace, &config);
+        {
+            let mut configs = self.line.configs.write().unwrap_or_else(PoisonError::into_inner);
+            for (namespace, config) in configs.compile() {
+                self.line.report.configured(&namespace, &config);
+            }
+            for observer in &mut self.observers {
+                observer.interested_in(configs.all());
+            }
         }
-        for observer in &mut self.observers {
-            observer.interested_in(configs.all());
-        }
-        drop(configs);
         if self.projects_listed {
             self.look_at_all(tasks);
         }
