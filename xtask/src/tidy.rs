@@ -168,6 +168,14 @@ fn differences(root: &Path, problems: &mut Vec<String>) {
             problems.push(format!("docs/compatibility.md: {what}: {tests} names no test that exists"));
         }
     }
+    let scenarios = fs::read_dir(root.join("conformance/scenarios")).into_iter().flatten().flatten();
+    for file in scenarios.map(|entry| entry.file_name().to_string_lossy().into_owned()) {
+        if let Some(name) = file.strip_suffix(".ours.json")
+            && !page.contains(&format!("| `{name}` |"))
+        {
+            problems.push(format!("docs/compatibility.md does not say why the scenario {name} goes otherwise"));
+        }
+    }
     if rows < 10 {
         problems.push("docs/compatibility.md: the table was not found".to_owned());
     }
