@@ -25,6 +25,9 @@ const LATE: i64 = 1_500;
 /// And not more often than this: where two restore against each other, one should be slow.
 const SELDOM: i64 = 60_000;
 
+/// More resources than this are not read one by one.
+const MANY: usize = 100;
+
 /// What every look needs.
 pub(super) struct Line {
     pub(super) ledger: Arc<SqlLedger>,
@@ -55,11 +58,15 @@ impl Projects {
             Observation::Seen(object) => {
                 let Some(project) = object.into_resource("AppProject") else { return false };
                 listed.insert(project.id.name.clone());
+                let matters: &[&[&str]] = if reads {
+                    &[&["metadata", "annotations"], &["metadata", "labels"], &["spec"], &["status"]]
+                } else {
+                    &[&["metadata", "annotations"]]
+                };
                 let print = |object: &Value| {
-                    let parts = if reads { vec!["spec", "metadata"] } else { vec![] };
-                    let annotations = object.at(&["metadata", "annotations"]);
-                    let others: Vec<_> = parts.iter().filter(|p| **p == "spec").map(|p| object.at(&[p])).collect();
-                    format!("{annotations:?}{others:?}")
+                    let parts: Vec<_> = matters.iter().map(|path| object.at(path)).collect();
+                    // Maps keep their entries sorted, so equal projects print equally.
+                    format!("{parts:?}")
                 };
                 let before = known.get(&project.id.name).map(print);
                 let changed = before.as_deref() != Some(&print(&project.object));
@@ -100,11 +107,6 @@ struct Known {
     pruned: Option<Box<Resource>>,
 }
 
-/// An annotation that is not as it was written.
-struct Suspect {
-    since: i64,
-}
-
 /// The resources of one kind.
 pub(super) struct Observer {
     pub(super) kind: ResourceKind,
@@ -112,7 +114,9 @@ pub(super) struct Observer {
     known: HashMap<ResourceId, Known>,
     listing: Option<HashSet<ResourceId>>,
     listed: bool,
-    suspects: HashMap<ResourceId, Suspect>,
+    /// Annotations that may not be as they were written, and since when, in milliseconds since 1970.
+    suspects: HashMap<ResourceId, i64>,
+    /// When annotations were written again because somebody had changed them.
     restored: HashMap<ResourceId, i64>,
 }
 
@@ -147,7 +151,6 @@ impl Observer {
     /// A new list begins.
     pub(super) fn start_over(&mut self) {
         self.listing = None;
-        self.doubt();
     }
 
     /// Everything is to be looked at when it is seen next, whether it has changed or not.
@@ -284,8 +287,9 @@ impl Observer {
         Ok(failed)
     }
 
-    /// Looks again where the last look failed, and asks conditions that read the clock again.
-    pub(super) async fn look_again(&mut self, line: &Line, shared: &Shared, clock: bool) -> Result<(), Failure> {
+    /// Looks again where the last look failed, and asks conditions that read the clock again. Gives whether that concerns so many that
+    /// listing all of them is less work; nothing else is done then.
+    pub(super) async fn look_again(&mut self, line: &Line, shared: &Shared, clock: bool) -> Result<bool, Failure> {
         let mut due: Vec<ResourceId> = Vec::new();
         for (id, known) in &self.known {
             let acts = match &known.pruned {
@@ -296,7 +300,14 @@ impl Observer {
                 due.push(id.clone());
             }
         }
+        let many = due.len() > MANY;
         for id in due {
+            if many {
+                if let Some(known) = self.known.get_mut(&id) {
+                    known.fingerprint = 0;
+                }
+                continue;
+            }
             match get(&shared.client, &self.kind, &id.namespace, &id.name).await {
                 Ok(Some(object)) => {
                     if let Some(known) = self.known.get_mut(&id) {
@@ -309,7 +320,7 @@ impl Observer {
                 Err(error) => line.report.trouble(&self.kind.plural, &error.to_string()),
             }
         }
-        Ok(())
+        Ok(many)
     }
 
     /// Whether a look at the whole resource would come to something.
@@ -335,7 +346,7 @@ impl Observer {
     /// An annotation was seen that may not be as it was written.
     fn suspect(&mut self, line: &Line, id: &ResourceId) {
         if line.dirty.is_some() {
-            self.suspects.entry(id.clone()).or_insert(Suspect { since: setup::now() });
+            self.suspects.entry(id.clone()).or_insert_with(setup::now);
         }
     }
 
@@ -343,7 +354,7 @@ impl Observer {
     pub(super) async fn restore_annotations(&mut self, line: &Line) -> Result<(), Failure> {
         let now = setup::now();
         let old: Vec<ResourceId> =
-            self.suspects.iter().filter(|(_, s)| now - s.since >= LATE).map(|(id, _)| id.clone()).collect();
+            self.suspects.iter().filter(|(_, since)| now - **since >= LATE).map(|(id, _)| id.clone()).collect();
         for id in old {
             let Some(known) = self.known.get(&id) else {
                 self.suspects.remove(&id);
