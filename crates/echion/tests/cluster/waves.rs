@@ -354,3 +354,28 @@ async fn an_application_that_was_deleted_and_made_again_is_a_new_one() {
     }
     assert_eq!(by_app(&recorder.settle(Duration::from_millis(300)).await).len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_condition_that_reads_the_clock_fires_although_nothing_changes() {
+    let recorder = Recorder::start().await;
+    let servers = shared().await;
+    let space = Space::create(&servers, "clock").await;
+    space
+        .configure(json!({
+            "service.webhook.wh": format!("url: http://{}/hook\n", recorder.address),
+            "template.t": "webhook:\n  wh:\n    method: POST\n    body: 'late {{.app.spec.word}}'\n",
+            "trigger.on-late": "- when: time.Now().Sub(time.Parse(app.status.since)).Seconds() > 20\n  send: [t]\n",
+            "subscriptions": "- recipients: [wh]\n  triggers: [on-late]\n",
+        }))
+        .await;
+    let _controller = Controller::start(&servers.admin("clock"), &["--leader-election", "off"]).await;
+    let since = k8s_openapi::jiff::Timestamp::now().to_string();
+    space.create_app("demo", json!({ "spec": { "word": "whole" }, "status": { "since": since } })).await;
+    assert!(recorder.settle(Duration::from_millis(800)).await.is_empty());
+    // Others may use the servers meanwhile.
+    drop(servers);
+    let received = recorder.wait_for(1, Duration::from_secs(90)).await;
+    assert_eq!(received.len(), 1);
+    // Nothing but the time was kept for the condition; the message needs the whole object.
+    assert_eq!(received[0].body, "late whole");
+}
