@@ -41,6 +41,17 @@ pub(crate) fn judge(path: &str, body: &[u8], number: u64) -> Option<Verdict> {
         }
     } else if ends("/cgi-bin/webhook/send") {
         wecom(&json)
+    } else if ends("/v1.0/oauth2/accessToken") {
+        match said("/appKey") && said("/appSecret") {
+            true => yes("dingtalk-app", json!({ "accessToken": "sandbox", "expireIn": 7200 })),
+            false => refused("dingtalk-app", "invalidClientIdOrSecret"),
+        }
+    } else if ends("/v1.0/robot/groupMessages/send") || ends("/v1.0/robot/oToMessages/batchSend") {
+        let to = said("/openConversationId") || json.pointer("/userIds/0").is_some();
+        match said("/robotCode") && said("/msgKey") && said("/msgParam") && to {
+            true => yes("dingtalk-app", json!({ "processQueryKey": format!("sandbox-{number}") })),
+            false => refused("dingtalk-app", "invalidParameter"),
+        }
     } else if path.contains("/bot") && ends("/sendMessage") {
         if form("chat_id") && form("text") {
             yes("telegram", json!({ "ok": true, "result": { "message_id": number } }))
@@ -86,6 +97,11 @@ pub(crate) fn judge(path: &str, body: &[u8], number: u64) -> Option<Verdict> {
 
 fn verdict(service: &'static str, status: u16, accepted: bool, answer: &Value) -> Verdict {
     Verdict { service, status, accepted, body: answer.to_string() }
+}
+
+/// DingTalk's newer API refuses with a status and a code.
+fn refused(service: &'static str, code: &str) -> Verdict {
+    verdict(service, 400, false, &json!({ "code": code, "message": "refused by the stand-in", "requestid": "sandbox" }))
 }
 
 /// WeCom counts bytes.

@@ -10,6 +10,7 @@ fn setups() -> Vec<(&'static str, &'static str, &'static str)> {
         ("slack", "apiURL: BASE/api/\ntoken: marked-token-1\n", "C1"),
         ("feishu", "apiURL: BASE\ntoken: marked-token-1\nsecret: s\n", "all"),
         ("wecom", "apiURL: BASE\nkey: marked-token-1\n", "all"),
+        ("dingtalk-app", "apiURL: BASE\nappKey: k\nappSecret: marked-token-1\n", "cid1"),
         ("telegram", "apiURL: BASE\ntoken: '123:marked-token-1'\n", "-1"),
         ("discord", "webhooks: {a: BASE/api/webhooks/1/marked-token-1}\n", "a"),
         ("teams", "recipientUrls: {a: BASE/webhookb2/marked-token-1}\n", "a"),
@@ -55,6 +56,7 @@ async fn what_a_vendor_refuses_is_refused() {
         ("/api/chat.postMessage", "token=x&text=a", "channel_not_found"),
         ("/open-apis/bot/v2/hook/x", "{}", "19002"),
         ("/cgi-bin/webhook/send?key=x", "{\"msgtype\":\"dance\"}", "40008"),
+        ("/v1.0/robot/groupMessages/send", "{\"robotCode\":\"r\"}", "invalidParameter"),
         ("/bot1:x/sendMessage", "chat_id=1", "message text is empty"),
         ("/api/webhooks/1/x", "{}", "50006"),
     ] {
