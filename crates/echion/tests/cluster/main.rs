@@ -11,5 +11,6 @@ mod rbac;
 mod recorder;
 mod scenarios;
 mod servers;
+mod surface;
 mod tenants;
 mod waves;
