@@ -7,35 +7,51 @@ use std::process::ExitCode;
 
 use echion_expr::builtins::{self, Builtin};
 
+use crate::services;
+
 /// What comes before the tables of the page.
 const INTRODUCTION: &str = include_str!("expression.md");
 
 pub(crate) fn run(check: bool) -> ExitCode {
-    let pages =
-        [("docs/functions/expression.md", expression()), ("docs/functions/template.md", crate::template::page())];
-    let written = pages.map(|(page, text)| write_page(page, text, check));
-    if written.into_iter().all(|fine| fine) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut good = one(&root, "docs/functions/expression.md", check, |_| Some(expression()));
+    good &= one(&root, "docs/functions/template.md", check, |_| Some(crate::template::page()));
+    for kind in echion_services::ALL {
+        let page = format!("docs/services/{}.md", kind.name);
+        good &= one(&root, &page, check, |old| services::fill(old, &services::page(kind)));
+    }
+    let shared = [("index", services::index("")), ("shared", services::shared())];
+    good &= one(&root, "docs/services/README.md", check, |old| services::fill(old, &shared));
+    let index = [("services", services::index("docs/services/"))];
+    good &= one(&root, "README.md", check, |old| services::fill(old, &index));
+    good &= one(&root, "docs/services/options.schema.json", check, |_| Some(services::schema()));
+    for (file, text) in crate::manifests::files() {
+        good &= one(&root, &file, check, |_| Some(text.clone()));
+    }
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Brings one page up to date, or says that it is not.
-fn write_page(page: &str, text: String, check: bool) -> bool {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
-    if fs::read_to_string(&path).is_ok_and(|old| old == text) {
-        crate::print(&format!("codegen: {page} is up to date"));
+/// Writes one page, or checks it.
+fn one(root: &Path, page: &str, check: bool, make: impl Fn(&str) -> Option<String>) -> bool {
+    let path = root.join(page);
+    let old = fs::read_to_string(&path).unwrap_or_default();
+    let Some(new) = make(&old) else {
+        crate::print(&format!("{page} lacks a marker, such as `<!-- options -->` and `<!-- /options -->`"));
+        return false;
+    };
+    if old == new {
         return true;
     }
     if check {
         crate::print(&format!("{page} is out of date: run `cargo xtask codegen`"));
         return false;
     }
-    match path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, text)) {
+    let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, new));
+    match written {
         Ok(()) => crate::print(&format!("codegen: wrote {page}")),
-        Err(error) => {
-            crate::print(&format!("{page} cannot be written: {error}"));
-            return false;
-        }
+        Err(error) => crate::print(&format!("{page} cannot be written: {error}")),
     }
-    true
+    path.is_file()
 }
 
 /// The page about the expression language.

@@ -1,6 +1,8 @@
 //! Checks of the workspace that no compiler makes, `cargo xtask tidy`, and pages written from code, `cargo xtask codegen`.
 
 mod codegen;
+mod manifests;
+mod services;
 mod template;
 mod tidy;
 

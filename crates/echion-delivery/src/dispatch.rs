@@ -205,7 +205,13 @@ impl Dispatcher {
             flights.busy.insert(place);
             flights.deliveries.insert(delivery.id.clone());
             let name = channel.name.clone();
-            let task = flights.tasks.spawn(attempt(service, channel, delivery.clone(), Arc::clone(&self.clock)));
+            let task = flights.tasks.spawn(attempt(
+                service,
+                channel,
+                delivery.clone(),
+                Arc::clone(&self.clock),
+                Arc::clone(&self.ledger),
+            ));
             flights.by_task.insert(task.id(), (delivery, name));
         }
         // What is due and was not started waits for a slot, which is in `next`, or for a landing.
@@ -265,12 +271,19 @@ impl Dispatcher {
 }
 
 /// One attempt, and its class.
-async fn attempt(service: Arc<dyn Service>, channel: Channel, delivery: Delivery, clock: Clock) -> Event {
+async fn attempt(
+    service: Arc<dyn Service>,
+    channel: Channel,
+    delivery: Delivery,
+    clock: Clock,
+    ledger: Arc<dyn Ledger>,
+) -> Event {
     let message = Message {
         notification: &delivery.intent.notification,
         recipient: &delivery.intent.destination.recipient,
         id: &delivery.id,
         now: clock(),
+        memory: &*ledger,
     };
     let sent = tokio::time::timeout(PATIENCE, service.send(message)).await;
     let outcome = match sent {

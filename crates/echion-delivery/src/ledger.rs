@@ -32,7 +32,7 @@ fn queue(intent: &Intent) -> String {
 /// A ledger in an SQLite file.
 #[derive(Debug)]
 pub struct SqlLedger {
-    pool: SqlitePool,
+    pub(crate) pool: SqlitePool,
 }
 
 impl SqlLedger {
@@ -71,6 +71,7 @@ impl SqlLedger {
         };
         let steps = vec![
             step(1, "ledger", include_str!("../migrations/0001_ledger.sql")),
+            step(2, "memory", include_str!("../migrations/0002_memory.sql")),
             step(3, "mirror", include_str!("../migrations/0003_mirror.sql")),
         ];
         Migrator::with_migrations(steps).run(&pool).await.map_err(failed(what))?;
@@ -78,7 +79,9 @@ impl SqlLedger {
     }
 }
 
-fn failed<E: std::error::Error + Send + Sync + 'static>(what: impl Into<String>) -> impl FnOnce(E) -> LedgerError {
+pub(crate) fn failed<E: std::error::Error + Send + Sync + 'static>(
+    what: impl Into<String>,
+) -> impl FnOnce(E) -> LedgerError {
     let what = what.into();
     move |cause| LedgerError { what, cause: Box::new(cause) }
 }

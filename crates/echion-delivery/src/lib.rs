@@ -4,6 +4,7 @@ mod backoff;
 mod budget;
 mod dispatch;
 mod ledger;
+mod memory;
 
 pub use dispatch::{Clock, Directory, Dispatcher, Event, Totals};
 pub use ledger::SqlLedger;

@@ -4,6 +4,7 @@
 //! printed. Section numbers refer to the compatibility contract, whose rows `docs/compatibility.md` keeps.
 
 pub mod cases;
+mod condition;
 mod config;
 mod deadline;
 mod freshness;
@@ -19,6 +20,7 @@ mod template;
 mod trigger;
 pub mod variables;
 
+pub use condition::Conditions;
 pub use config::{Config, Documents, DocumentsError, Sources};
 pub use freshness::{Freshness, freshness};
 pub use interest::Interest;

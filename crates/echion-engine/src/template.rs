@@ -61,7 +61,12 @@ impl Template {
                 }
             } else if let Some(kind) = kind {
                 match (kind.compile)(value, &compiler) {
-                    Ok(section) => template.sections.push((kind, section)),
+                    Ok(section) => {
+                        warnings.extend(section.unknown_fields().into_iter().map(|(field, at)| {
+                            Finding::error(format!("{key}.{field}"), at, "unknown field; it means nothing").warning()
+                        }));
+                        template.sections.push((kind, section));
+                    }
                     Err(mistakes) => errors.extend(mistakes.into_iter().map(|mistake| {
                         let finding = Finding::error(format!("{key}.{}", mistake.path), mistake.at, mistake.message);
                         if mistake.source.is_empty() { finding } else { finding.in_text(&mistake.source) }
@@ -160,6 +165,10 @@ impl TextCompiler for Compiler<'_> {
             Ok(template) => Ok(Box::new(Compiled(Arc::new(template)))),
             Err(error) => Err((error.message().to_owned(), (error.line() as u32, error.column().max(1) as u32))),
         }
+    }
+
+    fn template(&self) -> &str {
+        self.name
     }
 }
 

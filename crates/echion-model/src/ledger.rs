@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use crate::{Delivery, DeliveryId, Intent, Outcome, Resource, Status};
+use crate::{Delivery, DeliveryId, Intent, Memory, Outcome, Resource, Status};
 
 /// State keys of one resource and when they were set, in Unix seconds: the content of the peer's annotation.
 pub type State = BTreeMap<String, i64>;
@@ -67,7 +67,7 @@ pub struct Counts {
 /// What is remembered, durably: the state keys of every resource, and every delivery with its attempts. Times are milliseconds since
 /// 1970 unless said otherwise. Every method is one transaction.
 #[async_trait]
-pub trait Ledger: Send + Sync {
+pub trait Ledger: Memory {
     /// The state of a resource; `None` when the ledger has never seen it (or only an earlier object of the same name).
     async fn state(&self, resource: &Resource) -> Result<Option<State>, LedgerError>;
 

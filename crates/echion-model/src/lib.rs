@@ -5,7 +5,9 @@
 
 mod delivery;
 mod finding;
+mod help;
 mod ledger;
+mod memory;
 mod notification;
 mod outcome;
 mod resource;
@@ -16,13 +18,16 @@ pub mod yaml;
 
 pub use delivery::{Delivery, DeliveryId, Intent, Status};
 pub use finding::{Finding, Severity};
+pub use help::{Field, FieldShape, OptionHelp, OptionShape};
 pub use ledger::{Counts, Filter, Ledger, LedgerError, Mirror, State, StateChange};
+pub use memory::{Memory, NoMemory};
 pub use notification::{Destination, Notification};
 pub use outcome::{Outcome, Receipt, SendError, SendErrorKind};
 pub use resource::{Resource, ResourceId};
 pub use secret::Secret;
 pub use service::{
-    Budget, Channel, CompileSection, Environment, JsonText, Limits, Message, Open, OptionsError, Origin, RenderContext,
-    RenderError, Retry, Section, SectionError, SectionKind, Service, ServiceKind, Text, TextCompiler,
+    Budget, Channel, CompileSection, Condition, ConditionCompiler, Environment, JsonText, Length, Limits, Message,
+    Open, OptionsError, Origin, RenderContext, RenderError, Retry, Section, SectionError, SectionKind, Service,
+    ServiceKind, Tenant, Text, TextCompiler,
 };
 pub use world::World;

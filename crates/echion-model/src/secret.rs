@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 
 /// A password, token or key. It prints as `****`; only [`Secret::expose`] gives the text, and only where a request is built.
@@ -46,9 +47,24 @@ impl fmt::Display for Secret {
     }
 }
 
+/// Under this name a secret asks for its text, so that a deserializer can take note of it.
+pub(crate) const SECRET: &str = "echion_model::Secret";
+
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self)
+        struct Inner;
+        impl<'de> Visitor<'de> for Inner {
+            type Value = Secret;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Secret, D::Error> {
+                String::deserialize(deserializer).map(Secret)
+            }
+        }
+        deserializer.deserialize_newtype_struct(SECRET, Inner)
     }
 }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use echion_value::{Str, Value};
 
 use crate::yaml::Node;
-use crate::{DeliveryId, Notification, Receipt, SendError, World};
+use crate::{DeliveryId, Field, Memory, Notification, OptionHelp, Receipt, SendError, World};
 
 /// A service type: everything the program knows about it without a configuration.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub struct ServiceKind {
     pub limits: Limits,
     /// Options as a user would write them.
     pub example: &'static str,
+    /// Every option of its own; the transport options that services share are not repeated.
+    pub options: &'static [OptionHelp],
     /// Builds an instance from its options, without network.
     pub open: Open,
     /// The part of a template that belongs to this type.
@@ -41,10 +43,28 @@ pub type CompileSection =
 /// Limits of a service type as its vendor documents them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
-    /// Longest body in bytes.
-    pub body: Option<usize>,
+    /// Longest text.
+    pub body: Option<Length>,
     /// Most messages in a time.
     pub budget: Option<Budget>,
+}
+
+/// How long a text may be, as the vendor counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// In bytes of UTF-8.
+    Bytes(usize),
+    /// In characters.
+    Characters(usize),
+}
+
+impl std::fmt::Display for Length {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Length::Bytes(count) => write!(f, "{count} bytes"),
+            Length::Characters(count) => write!(f, "{count} characters"),
+        }
+    }
 }
 
 /// At most `count` messages in any stretch of `window`.
@@ -63,6 +83,37 @@ pub struct Environment {
     pub user_agent: String,
     /// Folder with one PEM file per host name (contract 5.0).
     pub certificates: Option<std::path::PathBuf>,
+    /// Variables of the process that tell of its identity in a cloud: `AWS_…`, `GOOGLE_…`.
+    pub variables: std::collections::BTreeMap<String, crate::Secret>,
+    /// Compiles the conditions that options may hold; without it such an option is refused.
+    pub conditions: Option<Arc<dyn ConditionCompiler>>,
+    /// Set when the options were written by a tenant (self-service); what they may not do is refused.
+    pub tenant: Option<Tenant>,
+}
+
+/// What a tenant's options may do beside the ordinary. They never read files of the controller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tenant {
+    /// `insecureSkipVerify` is accepted.
+    pub insecure_skip_verify: bool,
+}
+
+/// Compiles conditions over an answer: the engine's side of the port, so that no service knows a language.
+pub trait ConditionCompiler: Send + Sync + fmt::Debug {
+    /// Compiles one condition.
+    ///
+    /// # Errors
+    /// Message, line and column.
+    fn compile(&self, source: &str) -> Result<Arc<dyn Condition>, (String, (u32, u32))>;
+}
+
+/// A compiled condition.
+pub trait Condition: Send + Sync + fmt::Debug {
+    /// Whether it holds for these variables, a map.
+    ///
+    /// # Errors
+    /// Why it cannot be said.
+    fn holds(&self, variables: &Value) -> Result<bool, String>;
 }
 
 /// Options that cannot be used. Names the option; line and column are inside the key's text.
@@ -110,6 +161,8 @@ pub struct Message<'a> {
     pub id: &'a DeliveryId,
     /// The current time in milliseconds since 1970, for signatures.
     pub now: i64,
+    /// What outlives a message and a restart.
+    pub memory: &'a dyn Memory,
 }
 
 /// Where a budget applies: one robot, one workspace token.
@@ -151,6 +204,8 @@ impl Default for Retry {
 pub struct SectionKind {
     /// Its key in a template.
     pub key: &'static str,
+    /// Its fields.
+    pub fields: &'static [Field],
     /// Compiles the section once. All mistakes are reported, not only the first.
     pub compile: CompileSection,
     /// Folds a later template's section into an earlier one's (contract 4.3).
@@ -186,6 +241,11 @@ pub trait Section: Send + Sync + fmt::Debug {
         Ok(self.render("", context)?.unwrap_or_default())
     }
 
+    /// Fields that mean nothing to this section, as ways from the template, with their places: worth a warning.
+    fn unknown_fields(&self) -> Vec<(String, (u32, u32))> {
+        Vec::new()
+    }
+
     /// The texts of what [`Self::render`] gave for `service` that their receiver reads as JSON.
     fn json_texts<'s>(&'s self, _service: &str, _rendered: &serde_json::Value) -> Vec<JsonText<'s>> {
         Vec::new()
@@ -210,6 +270,9 @@ pub trait TextCompiler {
     /// # Errors
     /// Message, line and column.
     fn compile(&self, text: &str) -> Result<Box<dyn Text>, (String, (u32, u32))>;
+
+    /// The name of the template that the texts belong to.
+    fn template(&self) -> &str;
 }
 
 /// A compiled template text.

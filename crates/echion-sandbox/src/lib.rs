@@ -1,10 +1,12 @@
-//! Local stand-ins that behave as their vendors document: a DingTalk robot and a catcher of webhooks, on loopback only.
+//! Local stand-ins that behave as their vendors document: a DingTalk robot, other chat services, a mail server and a catcher of
+//! webhooks, on loopback only.
 //!
 //! Users try out a configuration with them, and the tests find in them a vendor that can be made to fail.
 //!
 //! | Request | Effect |
 //! | --- | --- |
 //! | `POST …/robot/send?access_token=…` | a DingTalk robot; it refuses with HTTP 200, as the real one does |
+//! | the paths of Slack, Feishu, WeCom, Telegram, Discord, Teams, … | that service, as far as its answers go |
 //! | any other | caught, answered with 200 `ok` |
 //! | `GET /messages`, `DELETE /messages` | what came in, as JSON; forget it |
 //! | `GET /faults`, `POST /faults`, `DELETE /faults` | what goes wrong on purpose: a list of [`Fault`] |
@@ -13,8 +15,10 @@ mod clock;
 mod connection;
 mod dingtalk;
 mod fault;
+mod mail;
 mod received;
 mod server;
+mod vendors;
 
 use std::collections::VecDeque;
 use std::io;
@@ -34,6 +38,7 @@ use crate::server::{Kept, Shared};
 
 pub use dingtalk::DingTalkOptions;
 pub use fault::Fault;
+pub use mail::{Mail, MailOptions, MailServer};
 pub use received::Received;
 
 /// How long requests that are on their way may take when the sandbox stops.

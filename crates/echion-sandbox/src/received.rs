@@ -13,7 +13,7 @@ use crate::clock;
 pub struct Received {
     /// Counts from 1.
     pub number: u64,
-    /// `dingtalk` or `webhook`.
+    /// `dingtalk`, another chat service, or `webhook`.
     pub service: String,
     /// The last characters of the robot's token, four at most; empty for a webhook.
     pub robot: String,
@@ -116,6 +116,20 @@ pub(crate) fn redacted_path(path: &str, query: Option<&str>) -> String {
         _ => pair.to_owned(),
     });
     format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"))
+}
+
+/// A body without what is secret in a form, or in a log-in as JSON.
+pub(crate) fn redacted_body(body: &str, content_type: &str) -> String {
+    if let Ok(serde_json::Value::Object(fields)) = serde_json::from_str(body) {
+        let secrets =
+            ["password", "appSecret", "secret", "client_secret"].into_iter().filter_map(|name| fields.get(name));
+        let secrets = secrets.filter_map(|value| value.as_str()).filter(|value| !value.is_empty());
+        return secrets.fold(body.to_owned(), |body, secret| body.replace(&format!("\"{secret}\""), "\"****\""));
+    }
+    if !content_type.starts_with("application/x-www-form-urlencoded") {
+        return body.to_owned();
+    }
+    redacted_path("", Some(body)).trim_start_matches('?').to_owned()
 }
 
 /// Whether a header or a query parameter of this name holds credentials.

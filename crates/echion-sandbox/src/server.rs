@@ -16,6 +16,7 @@ use crate::connection::Peer;
 use crate::dingtalk::{Call, Robots};
 use crate::fault::{Fault, Faults};
 use crate::received::{self, Received};
+use crate::vendors;
 
 /// Longest body that is read.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -201,6 +202,12 @@ fn handle(shared: &Shared, peer: &Peer, parts: &Parts, body: &Bytes) -> Reply {
         received.repeated = verdict.repeated;
         received.answer = verdict.to_json();
         Reply { status: StatusCode::OK, kind: "application/json", body: received.answer.clone() }
+    } else if let Some(verdict) = vendors::judge(parts.uri.path(), body, state.count + 1) {
+        verdict.service.clone_into(&mut received.service);
+        received.accepted = verdict.accepted;
+        received.answer.clone_from(&verdict.body);
+        let status = StatusCode::from_u16(verdict.status).unwrap_or(StatusCode::OK);
+        Reply { status, kind: "application/json", body: verdict.body }
     } else {
         received.accepted = true;
         "200 ok".clone_into(&mut received.answer);
@@ -228,14 +235,18 @@ fn describe(shared: &Shared, parts: &Parts, body: &Bytes) -> Received {
         service: if robot { "dingtalk" } else { "webhook" }.to_owned(),
         robot: token.map(|(_, token)| received::tail(&token)).unwrap_or_default(),
         method: parts.method.to_string(),
-        path: received::redacted_path(parts.uri.path(), parts.uri.query()),
+        path: received::redacted_path(&vendors::redacted(parts.uri.path()), parts.uri.query()),
         headers,
-        body: String::from_utf8_lossy(body).into_owned(),
+        body: received::redacted_body(&String::from_utf8_lossy(body), content_type(parts)),
         accepted: false,
         repeated: false,
         answer: String::new(),
         time: (shared.clock)(),
     }
+}
+
+fn content_type(parts: &Parts) -> &str {
+    parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 fn json(value: &impl serde::Serialize) -> Response {

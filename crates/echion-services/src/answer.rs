@@ -6,14 +6,17 @@ use echion_model::{Receipt, SendError, SendErrorKind};
 
 use crate::http::Answer;
 
+/// How long a channel rests when the vendor asks for a pause without saying how long.
+pub(crate) const PAUSE: Duration = Duration::from_secs(60);
+
 /// Judges by status: 2xx is success, 429 a pause, 408, 425 and 5xx (but 501) worth another try, everything else needs the user.
-pub(crate) fn by_status(answer: &Answer, quote: impl Fn(&str) -> String) -> Result<Receipt, SendError> {
+pub(crate) fn by_status(answer: &Answer) -> Result<Receipt, SendError> {
     let status = answer.status;
-    let said = excerpt(&quote(&answer.body));
+    let said = answer.said();
     let reason = if said.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {said}") };
     match status {
         200..=299 => Ok(Receipt { answer: reason }),
-        429 => Err(SendError::rate_limited(reason, answer.retry_after.unwrap_or(Duration::from_secs(60)))),
+        429 => Err(SendError::rate_limited(reason, answer.retry_after.unwrap_or(PAUSE))),
         408 | 425 | 500 | 502..=599 => Err(SendError {
             kind: SendErrorKind::Retryable { retry_after: answer.retry_after },
             reason,
@@ -37,12 +40,14 @@ pub(crate) fn excerpt(body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redact::Redactor;
 
     #[test]
     fn every_status_has_its_class() {
         let kind = |status: u16| {
-            let answer = Answer { status, retry_after: None, date: None, body: String::new() };
-            match by_status(&answer, str::to_owned) {
+            let redactor = Redactor::default();
+            let answer = Answer { status, retry_after: None, date: None, body: String::new(), redactor };
+            match by_status(&answer) {
                 Ok(_) => "delivered",
                 Err(error) => match error.kind {
                     SendErrorKind::RateLimited { .. } => "rate-limited",

@@ -18,6 +18,7 @@ pub static KIND: ServiceKind = ServiceKind {
     recipient: "ignored",
     limits: Limits { body: None, budget: None },
     example: "{}",
+    options: &[],
     open,
     section: None,
 };

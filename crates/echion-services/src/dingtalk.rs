@@ -3,20 +3,20 @@
 //! API: the robot documentation of DingTalk ("custom robots send group messages", "customize robot security settings"). *Recipient* is
 //! whom to mention: mobile numbers, user ids or `all`, separated by commas; usually empty.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use echion_model::yaml::{Kind, Node};
 use echion_model::{
-    Channel, Environment, Limits, Message, Notification, OptionsError, Receipt, RenderContext, RenderError, Retry,
-    Secret, Section, SectionError, SectionKind, SendError, Service, ServiceKind, TextCompiler,
+    Channel, Field, FieldShape, Length, Limits, Message, Notification, OptionsError, Receipt, RenderContext,
+    RenderError, Secret, Section, SectionError, SectionKind, SendError, ServiceKind, TextCompiler,
 };
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::http::{Address, Client, Request, Timeout, Transport};
+use crate::http::{Address, Http, Request};
+use crate::options::options;
 use crate::robots::{self, BODY_LIMIT, BUDGET, Robot};
+use crate::section::{field, fit};
 use crate::tree::Tree;
+use crate::vendor::{self, Opening, Vendor};
 
 /// The type.
 pub(crate) static KIND: ServiceKind = ServiceKind {
@@ -24,90 +24,76 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &["dingding"],
     summary: "Sends to a DingTalk group through a custom robot, signed.",
     recipient: "whom to mention: mobile numbers, user ids or `all`, separated by commas; usually empty",
-    limits: Limits { body: Some(BODY_LIMIT), budget: Some(BUDGET) },
+    limits: Limits { body: Some(Length::Bytes(BODY_LIMIT)), budget: Some(BUDGET) },
     example: "accessToken: $dingtalk-token\nsecret: $dingtalk-secret\n",
-    open,
-    section: Some(SectionKind { key: "dingtalk", compile, merge }),
+    options: Options::TABLE,
+    open: vendor::open::<DingTalk>,
+    section: Some(SECTION),
 };
+
+/// The section, which the robot of an app reads as well.
+pub(crate) const SECTION: SectionKind = SectionKind { key: "dingtalk", fields: FIELDS, compile, merge };
 
 const MESSAGES: [&str; 5] = ["text", "markdown", "link", "actionCard", "feedCard"];
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Options {
-    /// The token of the robot's address.
-    access_token: Secret,
-    /// The robot's whole address, instead of `accessToken`.
-    webhook: Secret,
-    /// The robot's signing secret (加签).
-    secret: Secret,
-    /// The robot's keywords; a message without any of them gets the first one appended.
-    keywords: Vec<String>,
-    insecure_skip_verify: bool,
-    max_idle_conns: i64,
-    max_idle_conns_per_host: i64,
-    max_conns_per_host: i64,
-    idle_conn_timeout: String,
-    /// How long a request may take: a duration such as `30s`.
-    timeout: Timeout,
+options! {
+    struct Options {
+        /// The token of the robot's address.
+        "accessToken" access_token: Secret,
+        /// The robot's whole address, instead of `accessToken`.
+        "webhook" webhook: Secret,
+        /// Where DingTalk's API is; `https://oapi.dingtalk.io` outside China.
+        "apiURL" api_url: String = "https://oapi.dingtalk.com".to_owned(), "https://oapi.dingtalk.com",
+        /// The robot's signing secret (加签); requests are signed when it is set.
+        "secret" secret: Secret,
+        /// The robot's keywords; a message without any of them gets the first one appended.
+        "keywords" keywords: Vec<String>,
+    }
 }
+
+/// The fields of the section, of which one is used, and `at`.
+static FIELDS: &[Field] = &[
+    field("text", FieldShape::Json, "`content`, or the text itself"),
+    field("markdown", FieldShape::Json, "`title` and `text`, or the text itself"),
+    field("link", FieldShape::Json, "`title`, `text`, `messageUrl`, `picUrl`"),
+    field("actionCard", FieldShape::Json, "`title`, `text`, and `singleTitle` with `singleURL`, or `btns`"),
+    field("feedCard", FieldShape::Json, "`links` with `title`, `messageURL`, `picURL`"),
+    field("at", FieldShape::Json, "whom to mention: `mobiles`, `userIds`, `all`"),
+];
 
 #[derive(Debug)]
 struct DingTalk {
-    name: String,
     url: Address,
     secret: Secret,
     keywords: Vec<String>,
-    client: Client,
-    unknown: Vec<(String, (u32, u32))>,
-}
-
-fn open(name: &str, options: &Node, environment: &Environment) -> Result<Arc<dyn Service>, OptionsError> {
-    let hint = "see the options of `dingtalk` in docs/services/dingtalk.md";
-    let decoded = options.decode::<Options>().map_err(|error| OptionsError {
-        message: error.to_string(),
-        at: error.at,
-        hint: hint.to_owned(),
-    })?;
-    let refuse = |key: &str, message: String| OptionsError {
-        message,
-        at: options.get(key).map_or(options.at(), Node::at),
-        hint: hint.to_owned(),
-    };
-    let found = decoded.value;
-    let url = match (found.webhook.is_empty(), found.access_token.is_empty()) {
-        (false, true) => {
-            Address::parse(found.webhook.expose()).map_err(|e| refuse("webhook", format!("`webhook` {e}")))?
-        }
-        (true, false) => Address::parse("https://oapi.dingtalk.com/robot/send")
-            .map(|url| url.with_query(&[("access_token", found.access_token.expose().trim())]))
-            .map_err(|e| refuse("accessToken", e))?,
-        (true, true) => return Err(refuse("accessToken", "expected `accessToken` or `webhook`".to_owned())),
-        (false, false) => {
-            return Err(refuse("accessToken", "`accessToken` and `webhook` say the same; keep one of them".to_owned()));
-        }
-    };
-    let transport = Transport {
-        insecure_skip_verify: found.insecure_skip_verify,
-        max_idle_conns: found.max_idle_conns,
-        max_idle_conns_per_host: found.max_idle_conns_per_host,
-        max_conns_per_host: found.max_conns_per_host,
-        idle_conn_timeout: found.idle_conn_timeout,
-        timeout: found.timeout,
-    };
-    let client = Client::open(&transport, url.host(), environment)?;
-    Ok(Arc::new(DingTalk {
-        name: name.to_owned(),
-        url,
-        secret: Secret::new(found.secret.expose().trim()),
-        keywords: found.keywords.into_iter().filter(|k| !k.is_empty()).collect(),
-        client,
-        unknown: decoded.unknown,
-    }))
+    http: Http,
 }
 
 #[async_trait]
-impl Service for DingTalk {
+impl Vendor for DingTalk {
+    const KIND: &'static ServiceKind = &KIND;
+    type Options = Options;
+
+    fn open(options: Options, opening: &Opening<'_>) -> Result<Self, OptionsError> {
+        let url = match (options.webhook.is_empty(), options.access_token.is_empty()) {
+            (false, true) => opening.address("webhook", options.webhook.expose())?,
+            (true, false) => opening
+                .address("apiURL", &options.api_url)?
+                .join("robot/send")
+                .with_query(&[("access_token", options.access_token.expose().trim())]),
+            (true, true) => {
+                return Err(opening.refuse("accessToken", "expected `accessToken` or `webhook`".to_owned()));
+            }
+            (false, false) => {
+                let message = "`accessToken` and `webhook` say the same; keep one of them";
+                return Err(opening.refuse("accessToken", message.to_owned()));
+            }
+        };
+        let secret = Secret::new(options.secret.expose().trim());
+        let keywords = options.keywords.into_iter().filter(|k| !k.is_empty()).collect();
+        Ok(Self { url, secret, keywords, http: opening.http()? })
+    }
+
     async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
         let mut body = payload(message.notification, message.recipient, &self.keywords)?;
         // A repeated attempt with the same value is not a second message.
@@ -117,24 +103,15 @@ impl Service for DingTalk {
             let sign = robots::sign_dingtalk(self.secret.expose(), message.now);
             url = url.with_query(&[("timestamp", &message.now.to_string()), ("sign", &sign)]);
         }
-        let request = Request {
-            method: "POST".to_owned(),
-            url,
-            headers: vec![("Content-Type".to_owned(), Secret::new("application/json; charset=utf-8"))],
-            body: fit(body),
-        };
-        let answer = self.client.send(request).await?;
+        let mut request = Request::post(url).header("Content-Type", "application/json; charset=utf-8");
+        request.body = fitted(body);
         let unsigned =
             self.secret.is_empty().then_some("set `secret` to the robot's signing secret (it begins with SEC)");
-        Robot::DingTalk.judge(&answer, message.now, unsigned, |text| self.secret.redact(&self.url.redact(text)))
+        self.http.deliver(request, message.now, |answer| Robot::DingTalk.judge(answer, message.now, unsigned)).await
     }
 
-    fn channel(&self, _: &str) -> Channel {
-        Channel { name: self.name.clone(), budget: Some(BUDGET), concurrency: 1, retry: Retry::default() }
-    }
-
-    fn unknown_options(&self) -> Vec<(String, (u32, u32))> {
-        self.unknown.clone()
+    fn channel(&self, name: &str, _: &str) -> Channel {
+        Channel { concurrency: 1, ..vendor::channel(name, &KIND) }
     }
 }
 
@@ -237,37 +214,12 @@ fn text_of(value: &Value) -> String {
 }
 
 /// The body in at most as many bytes as DingTalk takes: the long text is cut and says so.
-fn fit(mut body: Map<String, Value>) -> Vec<u8> {
-    const MARK: &str = "\n\n…";
-    let bytes = Value::Object(body.clone()).to_string().into_bytes();
-    let kind = body.get("msgtype").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let field = if kind == "text" { "content" } else { "text" };
-    let Some(Value::String(text)) = body.get_mut(&kind).and_then(|content| content.get_mut(field)) else {
-        return bytes;
-    };
-    if bytes.len() <= BODY_LIMIT {
-        return bytes;
-    }
-    // What counts is the length in JSON, where some characters are escaped.
-    let length = |text: &str| text.chars().map(escaped).sum::<usize>();
-    let Some(room) = (length(text) + BODY_LIMIT).checked_sub(bytes.len() + length(MARK)) else { return bytes };
-    let mut used = 0;
-    let end = text.char_indices().find_map(|(at, c)| {
-        used += escaped(c);
-        (used > room).then_some(at)
-    });
-    text.truncate(end.unwrap_or(text.len()));
-    text.push_str(MARK);
-    Value::Object(body).to_string().into_bytes()
-}
-
-/// How many bytes a character takes in a JSON text.
-fn escaped(c: char) -> usize {
-    match c {
-        '"' | '\\' | '\u{8}' | '\u{c}' | '\n' | '\r' | '\t' => 2,
-        '\0'..='\u{1f}' => 6,
-        _ => c.len_utf8(),
-    }
+fn fitted(body: Map<String, Value>) -> Vec<u8> {
+    let kind = body.get("msgtype").and_then(Value::as_str).unwrap_or_default();
+    let place = format!("/{kind}/{}", if kind == "text" { "content" } else { "text" });
+    let mut body = Value::Object(body);
+    fit(&mut body, &place, BODY_LIMIT);
+    body.to_string().into_bytes()
 }
 
 #[derive(Debug)]
@@ -308,7 +260,7 @@ fn merge(earlier: &mut Value, later: Value) {
 
 #[cfg(test)]
 mod tests {
-    use echion_model::yaml;
+    use echion_model::{Environment, yaml};
 
     use super::*;
 
@@ -354,7 +306,7 @@ mod tests {
     fn a_long_text_is_cut_at_a_character_and_stays_json() {
         let long = "字\"\n\u{1}".repeat(20_000);
         let Value::Object(map) = body(json!({"markdown": {"title": "t", "text": long}}), "", &[]) else { panic!() };
-        let bytes = fit(map);
+        let bytes = fitted(map);
         assert!((BODY_LIMIT - 6..=BODY_LIMIT).contains(&bytes.len()), "{}", bytes.len());
         let sent: Value = serde_json::from_slice(&bytes).unwrap();
         assert!(sent["markdown"]["text"].as_str().unwrap().ends_with('…'));
@@ -362,7 +314,7 @@ mod tests {
 
     #[test]
     fn options_want_one_address() {
-        let open = |text: &str| open("d", &yaml::parse(text).unwrap(), &Environment::default());
+        let open = |text: &str| vendor::open::<DingTalk>("d", &yaml::parse(text).unwrap(), &Environment::default());
         assert!(open("accessToken: t").is_ok());
         assert!(open("webhook: https://oapi.dingtalk.com/robot/send?access_token=t").is_ok());
         assert!(open("secret: s").unwrap_err().message.contains("`accessToken`"));
@@ -372,7 +324,7 @@ mod tests {
     #[test]
     fn nothing_secret_is_printed() {
         let options = yaml::parse("accessToken: marked-token\nsecret: SECmarked").unwrap();
-        let printed = format!("{:?}", open("d", &options, &Environment::default()).unwrap());
+        let printed = format!("{:?}", vendor::open::<DingTalk>("d", &options, &Environment::default()).unwrap());
         assert!(!printed.contains("marked-token") && !printed.contains("SECmarked"), "{printed}");
     }
 }

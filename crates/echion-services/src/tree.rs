@@ -52,6 +52,21 @@ impl Tree {
         }
     }
 
+    /// The node as JSON, its texts as they stand.
+    pub(crate) fn plain(node: &Node) -> Value {
+        match &node.kind {
+            Kind::Null => Value::Null,
+            Kind::Bool(b) => Value::Bool(*b),
+            Kind::Int(i) => (*i).into(),
+            Kind::Float(f) => (*f).into(),
+            Kind::Text { text, .. } => Value::String(text.clone()),
+            Kind::List(items) => Value::Array(items.iter().map(Tree::plain).collect()),
+            Kind::Map(entries) => Value::Object(
+                entries.iter().map(|(k, v)| (k.text().unwrap_or_default().to_owned(), Tree::plain(v))).collect(),
+            ),
+        }
+    }
+
     /// Renders every text.
     pub(crate) fn render(&self, context: &RenderContext<'_>) -> Result<Value, RenderError> {
         Ok(match self {

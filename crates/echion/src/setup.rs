@@ -7,7 +7,7 @@ use std::sync::Arc;
 use echion_delivery::SqlLedger;
 use echion_engine::variables::{AppDetail, CommitMetadata, Repository, Scene};
 use echion_engine::{Config, Documents, DocumentsError, Sources};
-use echion_model::{Environment, Resource, yaml};
+use echion_model::{Environment, Resource, Secret, Tenant, yaml};
 use echion_value::Value;
 
 use crate::world::System;
@@ -62,9 +62,14 @@ pub(crate) fn scene() -> Scene {
 pub(crate) fn environment() -> Environment {
     #[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
     let certificates = std::env::var_os("ARGOCD_TLS_DATA_PATH").map_or("/app/config/tls".into(), Into::into);
+    let clouds = std::env::vars().filter(|(name, _)| ["AWS_", "GOOGLE_", "GCE_"].iter().any(|p| name.starts_with(p)));
+    let variables = clouds.map(|(name, value)| (name, Secret::new(value))).collect();
     Environment {
         user_agent: concat!("echion/", env!("CARGO_PKG_VERSION")).to_owned(),
         certificates: Some(certificates),
+        conditions: Some(Arc::new(echion_engine::Conditions)),
+        tenant: None,
+        variables,
     }
 }
 
@@ -104,7 +109,9 @@ pub(crate) fn sources(args: &args::Sources) -> Result<Sources, Failure> {
 
 /// Compiles the configuration; a key that does not work keeps its version in `previous`.
 pub(crate) fn config(sources: &Sources, previous: Option<&Config>) -> Config {
-    Config::load(sources, &echion_services::configurable(), &environment(), previous)
+    let tenant = sources.self_service.then(Tenant::default);
+    let environment = Environment { tenant, ..environment() };
+    Config::load(sources, &echion_services::configurable(), &environment, previous)
 }
 
 /// The file name for findings.

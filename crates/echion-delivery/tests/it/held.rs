@@ -7,12 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use echion_delivery::SqlLedger;
 use echion_model::{
-    Counts, Delivery, DeliveryId, Filter, Intent, Ledger, LedgerError, Mirror, Outcome, Resource, ResourceId, State,
-    StateChange,
+    Counts, Delivery, DeliveryId, Filter, Intent, Ledger, LedgerError, Memory, Mirror, Outcome, Resource, ResourceId,
+    State, StateChange,
 };
 
 type Result<T> = std::result::Result<T, LedgerError>;
 
+#[derive(Debug)]
 pub(crate) struct Held {
     inner: SqlLedger,
     /// How long it takes to record an outcome.
@@ -31,6 +32,19 @@ fn hold() -> Sender<()> {
     let (sender, receiver) = channel::<()>();
     tokio::task::spawn_blocking(move || receiver.recv());
     sender
+}
+
+#[async_trait]
+impl Memory for Held {
+    async fn recall(&self, key: &str, now: i64) -> Result<Option<String>> {
+        let _held = hold();
+        self.inner.recall(key, now).await
+    }
+
+    async fn remember(&self, key: &str, value: &str, now: i64, keep: Duration) -> Result<()> {
+        let _held = hold();
+        self.inner.remember(key, value, now, keep).await
+    }
 }
 
 #[async_trait]

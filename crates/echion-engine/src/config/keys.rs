@@ -174,7 +174,7 @@ impl Loader<'_> {
     pub(super) fn kind(&self, key: &str, type_name: &str) -> Result<&'static ServiceKind, Vec<Finding>> {
         let known = |k: &&&'static ServiceKind| k.name == type_name || k.aliases.contains(&type_name);
         self.kinds.iter().find(known).copied().ok_or_else(|| {
-            let names = self.kinds.iter().map(|k| k.name);
+            let names = self.kinds.iter().flat_map(|k| std::iter::once(k.name).chain(k.aliases.iter().copied()));
             let finding = Finding::error(key, (1, 1), format!("service type `{type_name}` is not supported"));
             vec![finding.hint(nearest_hint(type_name, names, "type"))]
         })

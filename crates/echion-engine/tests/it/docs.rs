@@ -27,6 +27,17 @@ fn references(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// What a Secret may hold under a key: keys and certificates must be some.
+fn secret(key: &str) -> &'static [u8] {
+    if key.ends_with("private-key") {
+        include_bytes!("../../../echion-services/tests/it/keys/rsa.pem")
+    } else if key.ends_with("-ca") {
+        include_bytes!("../../../echion-services/tests/it/keys/ca.pem")
+    } else {
+        b"0123456789abcdef"
+    }
+}
+
 /// Loads a block as the `data` of a ConfigMap, beside a Secret with the keys that it names.
 fn configuration(block: &str) -> Config {
     let data: String = block.lines().map(|line| format!("  {line}\n")).collect();
@@ -34,7 +45,7 @@ fn configuration(block: &str) -> Config {
     let mut sources = Sources::default();
     Documents::parse(&text).unwrap().config_map("argocd-notifications-cm", &mut sources).unwrap();
     for service in sources.config_map.iter().filter(|(key, _)| key.starts_with("service.")).map(|(_, value)| value) {
-        let keys = references(service).map(|key| (key.to_owned(), b"0123456789abcdef".to_vec()));
+        let keys = references(service).map(|key| (key.to_owned(), secret(key).to_vec()));
         sources.secret.extend(keys);
     }
     load(&sources, None)

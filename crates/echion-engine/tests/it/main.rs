@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use echion_engine::variables::{AppDetail, CommitMetadata, Repository, Scene};
-use echion_engine::{Config, Documents, Look, Namespaces, Plan, Sources, look};
+use echion_engine::{Conditions, Config, Documents, Look, Namespaces, Plan, Sources, look};
 use echion_model::{Environment, Resource, State};
 use echion_value::Value;
 
@@ -37,7 +37,8 @@ fn config(data: &[(&str, &str)]) -> Config {
 }
 
 fn load(sources: &Sources, previous: Option<&Config>) -> Config {
-    Config::load(sources, &echion_services::configurable(), &Environment::default(), previous)
+    let environment = Environment { conditions: Some(Arc::new(Conditions)), ..Environment::default() };
+    Config::load(sources, &echion_services::configurable(), &environment, previous)
 }
 
 fn seed() -> Config {

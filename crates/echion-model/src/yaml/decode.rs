@@ -8,6 +8,8 @@ use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
 use super::{Kind, Node};
+use crate::Secret;
+use crate::secret::SECRET;
 
 /// Options, and the keys among them that mean nothing.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub struct Decoded<T> {
     pub value: T,
     /// Keys that the target does not have, with their places.
     pub unknown: Vec<(String, (u32, u32))>,
+    /// Every secret among the options, to keep it out of what is said later.
+    pub secrets: Vec<Secret>,
 }
 
 /// A node that does not fit its target.
@@ -41,6 +45,11 @@ impl de::Error for DecodeError {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self { message: message.to_string(), key: String::new(), at: (0, 0) }
     }
+
+    fn invalid_type(_: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        // What was found is not repeated: it may be a secret.
+        Self::custom(format_args!("expected {expected}"))
+    }
 }
 
 impl Node {
@@ -49,18 +58,24 @@ impl Node {
     /// # Errors
     /// The key, its place, what was expected and what was found.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<Decoded<T>, DecodeError> {
-        let unknown = RefCell::new(Vec::new());
-        let value = T::deserialize(NodeDeserializer { node: self, unknown: &unknown })?;
-        Ok(Decoded { value, unknown: unknown.into_inner() })
+        let notes = RefCell::new(Notes::default());
+        let value = T::deserialize(NodeDeserializer { node: self, notes: &notes })?;
+        let Notes { unknown, secrets } = notes.into_inner();
+        Ok(Decoded { value, unknown, secrets })
     }
 }
 
-type Unknown = RefCell<Vec<(String, (u32, u32))>>;
+/// What is noted on the way.
+#[derive(Default)]
+struct Notes {
+    unknown: Vec<(String, (u32, u32))>,
+    secrets: Vec<Secret>,
+}
 
 #[derive(Clone, Copy)]
 struct NodeDeserializer<'a> {
     node: &'a Node,
-    unknown: &'a Unknown,
+    notes: &'a RefCell<Notes>,
 }
 
 impl<'a> NodeDeserializer<'a> {
@@ -99,7 +114,7 @@ impl<'a> NodeDeserializer<'a> {
             Kind::Null => &[],
             _ => return Err(self.mismatch("a mapping")),
         };
-        self.placed(visitor.visit_map(Entries { entries: entries.iter(), fields, value: None, unknown: self.unknown }))
+        self.placed(visitor.visit_map(Entries { entries: entries.iter(), fields, value: None, notes: self.notes }))
     }
 }
 
@@ -188,7 +203,12 @@ impl<'a> de::Deserializer<'a> for NodeDeserializer<'a> {
         visitor.visit_unit()
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'a>>(self, _: &'static str, v: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_newtype_struct<V: Visitor<'a>>(self, name: &'static str, v: V) -> Result<V::Value, DecodeError> {
+        if name == SECRET
+            && let Some(text) = self.coerced_text().filter(|text| !text.is_empty())
+        {
+            self.notes.borrow_mut().secrets.push(Secret::new(text));
+        }
         v.visit_newtype_struct(self)
     }
 
@@ -198,7 +218,7 @@ impl<'a> de::Deserializer<'a> for NodeDeserializer<'a> {
             Kind::Null => &[],
             _ => return Err(self.mismatch("a list")),
         };
-        self.placed(visitor.visit_seq(Items { items: items.iter(), index: 0, unknown: self.unknown }))
+        self.placed(visitor.visit_seq(Items { items: items.iter(), index: 0, notes: self.notes }))
     }
 
     fn deserialize_tuple<V: Visitor<'a>>(self, _: usize, visitor: V) -> Result<V::Value, DecodeError> {
@@ -258,7 +278,7 @@ impl<'a> de::Deserializer<'a> for NodeDeserializer<'a> {
 struct Items<'a> {
     items: std::slice::Iter<'a, Node>,
     index: usize,
-    unknown: &'a Unknown,
+    notes: &'a RefCell<Notes>,
 }
 
 impl<'a> SeqAccess<'a> for Items<'a> {
@@ -268,7 +288,7 @@ impl<'a> SeqAccess<'a> for Items<'a> {
         let Some(node) = self.items.next() else { return Ok(None) };
         let index = self.index;
         self.index += 1;
-        let result = seed.deserialize(NodeDeserializer { node, unknown: self.unknown });
+        let result = seed.deserialize(NodeDeserializer { node, notes: self.notes });
         result.map(Some).map_err(|error| within(error, &format!("[{index}]"), node))
     }
 }
@@ -277,7 +297,7 @@ struct Entries<'a> {
     entries: std::slice::Iter<'a, (Node, Node)>,
     fields: Option<&'static [&'static str]>,
     value: Option<(&'a str, &'a Node)>,
-    unknown: &'a Unknown,
+    notes: &'a RefCell<Notes>,
 }
 
 impl<'a> MapAccess<'a> for Entries<'a> {
@@ -295,7 +315,7 @@ impl<'a> MapAccess<'a> for Entries<'a> {
                     match field.or_else(|| fields.iter().find(|f| f.eq_ignore_ascii_case(written))) {
                         Some(field) => field,
                         None => {
-                            self.unknown.borrow_mut().push((written.to_owned(), key.at()));
+                            self.notes.borrow_mut().unknown.push((written.to_owned(), key.at()));
                             continue;
                         }
                     }
@@ -310,7 +330,7 @@ impl<'a> MapAccess<'a> for Entries<'a> {
 
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, DecodeError> {
         let Some((key, node)) = self.value.take() else { return Err(de::Error::custom("a value without a key")) };
-        seed.deserialize(NodeDeserializer { node, unknown: self.unknown }).map_err(|error| within(error, key, node))
+        seed.deserialize(NodeDeserializer { node, notes: self.notes }).map_err(|error| within(error, key, node))
     }
 }
 

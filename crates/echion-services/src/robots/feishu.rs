@@ -7,7 +7,7 @@ use echion_model::{Budget, SendError};
 use super::Refusal;
 
 /// 100 messages a minute and bot, of which 5 a second.
-pub(super) const BUDGET: Budget = Budget { count: 5, window: Duration::from_secs(3) };
+pub(crate) const BUDGET: Budget = Budget { count: 5, window: Duration::from_secs(3) };
 
 pub(super) fn explain(refusal: Refusal) -> SendError {
     let fix = match refusal.code {

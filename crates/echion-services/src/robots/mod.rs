@@ -12,10 +12,11 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use url::Url;
 
-use crate::answer;
 use crate::http::Answer;
 
 pub(crate) use dingtalk::{BODY_LIMIT, BUDGET};
+pub(crate) use feishu::BUDGET as FEISHU_BUDGET;
+pub(crate) use wecom::BUDGET as WECOM_BUDGET;
 
 /// A chat robot that is recognised by the shape of its address, whatever the host: gateways rewrite hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,33 +60,23 @@ impl Robot {
     }
 
     /// Judges an answer. `now` is our clock in milliseconds, to tell a wrong clock from a wrong signature; `unsigned` says how the
-    /// service is told to sign, when it does not; `quote` redacts.
-    pub(crate) fn judge(
-        self,
-        answer: &Answer,
-        now: i64,
-        unsigned: Option<&'static str>,
-        quote: impl Fn(&str) -> String,
-    ) -> Result<Receipt, SendError> {
+    /// service is told to sign, when it does not.
+    pub(crate) fn judge(self, answer: &Answer, now: i64, unsigned: Option<&'static str>) -> Result<Receipt, SendError> {
         if !(200..300).contains(&answer.status) {
-            return answer::by_status(answer, quote);
+            return answer.by_status();
         }
         let (code_field, text_field) = match self {
             Robot::DingTalk | Robot::WeCom => ("errcode", "errmsg"),
             Robot::Feishu => ("code", "msg"),
         };
-        let body: Option<serde_json::Value> = serde_json::from_str(&answer.body).ok();
+        let body = answer.json();
         let code = body.as_ref().and_then(|b| b.get(code_field).or_else(|| b.get("StatusCode"))).and_then(number);
         let Some(code) = code else {
-            let said = answer::excerpt(&quote(&answer.body));
-            return Err(SendError::retryable(format!(
-                "the answer is not one of a robot: HTTP {}: {said}",
-                answer.status
-            )));
+            return Err(answer.unknown("a robot"));
         };
         let text =
             body.as_ref().and_then(|b| b.get(text_field)).and_then(serde_json::Value::as_str).unwrap_or_default();
-        let text = answer::excerpt(&quote(text));
+        let text = answer.quote(text);
         if code == 0 {
             return Ok(Receipt { answer: format!("HTTP {} {code_field} 0", answer.status) });
         }
@@ -160,9 +151,12 @@ mod tests {
 
     use super::*;
 
+    fn answer_of(date: Option<i64>, body: &str) -> Answer {
+        Answer { status: 200, retry_after: None, date, body: body.to_owned(), redactor: Default::default() }
+    }
+
     fn judge(robot: Robot, body: &str) -> Result<Receipt, SendError> {
-        let answer = Answer { status: 200, retry_after: None, date: None, body: body.to_owned() };
-        robot.judge(&answer, 0, None, str::to_owned)
+        robot.judge(&answer_of(None, body), 0, None)
     }
 
     #[test]
@@ -203,9 +197,8 @@ mod tests {
 
     #[test]
     fn a_wrong_clock_is_named_when_the_answer_has_a_date() {
-        let body = r#"{"errcode":310000,"errmsg":"sign not match"}"#.to_owned();
-        let answer = Answer { status: 200, retry_after: None, date: Some(0), body };
-        let error = Robot::DingTalk.judge(&answer, 74 * 60_000, None, str::to_owned).unwrap_err();
+        let answer = answer_of(Some(0), r#"{"errcode":310000,"errmsg":"sign not match"}"#);
+        let error = Robot::DingTalk.judge(&answer, 74 * 60_000, None).unwrap_err();
         assert!(error.fix.contains("74 minutes ahead"), "{}", error.fix);
     }
 
@@ -216,8 +209,7 @@ mod tests {
             (Robot::DingTalk, r#"{"errcode":310000,"errmsg":"sign not match"}"#),
             (Robot::Feishu, r#"{"code":19021,"msg":"sign match fail or timestamp is not within one hour"}"#),
         ] {
-            let answer = Answer { status: 200, retry_after: None, date: Some(0), body: body.to_owned() };
-            let error = robot.judge(&answer, 74 * 60_000, Some("set `secret`"), str::to_owned).unwrap_err();
+            let error = robot.judge(&answer_of(Some(0), body), 74 * 60_000, Some("set `secret`")).unwrap_err();
             assert_eq!(error.fix, "the robot wants signed requests: set `secret`");
         }
     }

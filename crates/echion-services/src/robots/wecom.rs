@@ -7,7 +7,7 @@ use echion_model::{Budget, SendError};
 use super::Refusal;
 
 /// 20 messages a minute and robot.
-pub(super) const BUDGET: Budget = Budget { count: 20, window: Duration::from_secs(60) };
+pub(crate) const BUDGET: Budget = Budget { count: 20, window: Duration::from_secs(60) };
 
 pub(super) fn explain(refusal: Refusal) -> SendError {
     let fix = match refusal.code {

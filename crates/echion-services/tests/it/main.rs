@@ -2,14 +2,23 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod clouds;
 mod dingtalk;
+mod email;
+mod nats;
 mod secrets;
+mod stand_ins;
+mod suite;
+mod transport;
 mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use echion_model::{DeliveryId, Environment, Message, Notification, Receipt, SendError, SendErrorKind, Service, yaml};
+use echion_model::{
+    DeliveryId, Environment, LedgerError, Memory, Message, NoMemory, Notification, Receipt, SendError, SendErrorKind,
+    Service, yaml,
+};
 use echion_sandbox::{DingTalkOptions, Fault, Options, Received, Sandbox};
 use serde_json::{Value, json};
 
@@ -48,11 +57,27 @@ async fn send_at(
     now: i64,
 ) -> Result<Receipt, SendError> {
     let id = DeliveryId(id.to_owned());
-    service.send(Message { notification, recipient: "", id: &id, now }).await
+    service.send(Message { notification, recipient: "", id: &id, now, memory: &NoMemory }).await
 }
 
 async fn send(service: &Arc<dyn Service>, notification: &Notification) -> Result<Receipt, SendError> {
     send_at(service, notification, "id-1", NOW).await
+}
+
+/// A memory that is forgotten with the test.
+#[derive(Debug, Default)]
+struct Pad(std::sync::Mutex<std::collections::BTreeMap<String, String>>);
+
+#[async_trait::async_trait]
+impl Memory for Pad {
+    async fn recall(&self, key: &str, _: i64) -> Result<Option<String>, LedgerError> {
+        Ok(self.0.lock().unwrap().get(key).cloned())
+    }
+
+    async fn remember(&self, key: &str, value: &str, _: i64, _: Duration) -> Result<(), LedgerError> {
+        self.0.lock().unwrap().insert(key.to_owned(), value.to_owned());
+        Ok(())
+    }
 }
 
 fn accepted(sandbox: &Sandbox) -> Vec<Received> {

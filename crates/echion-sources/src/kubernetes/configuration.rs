@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use futures::{Stream, StreamExt as _, stream};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::runtime::watcher::{Config, Event};
-use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
 
-use super::watch::{Pause, Scope, trouble};
+use super::watch::{Scope, lasting, trouble};
 
 /// What is learned about configurations.
 #[derive(Debug)]
@@ -69,9 +68,8 @@ where
 {
     use std::collections::BTreeSet;
     let config = Config::default().fields(&format!("metadata.name={name}"));
-    let events = watcher(api, config).backoff(Pause::default());
     let state: (BTreeSet<String>, BTreeSet<String>) = Default::default();
-    events
+    lasting(api, config)
         .scan(state, move |(known, listed), event| {
             let namespace = |object: &K| object.meta().namespace.clone().unwrap_or_default();
             let told = match event {

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use futures::{Stream, StreamExt as _};
-use kube::runtime::utils::Backoff;
+use futures::{Stream, StreamExt as _, stream};
+use kube::runtime::watcher as start;
 use kube::runtime::watcher::{self, Config, Event};
-use kube::runtime::{WatchStreamExt as _, watcher as start};
 use kube::{Api, Client};
+use tokio::time::sleep;
 
 use super::kind::ResourceKind;
 use super::object::Object;
@@ -15,6 +15,9 @@ use super::reason;
 
 /// Objects of a page of a list: what is held at once while listing.
 const PAGE: u32 = 100;
+
+/// How long a server is left alone at least that has too much to do.
+const BUSY: Duration = Duration::from_secs(1);
 
 /// Where resources are watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,13 +72,60 @@ pub fn watch(
         config = config.labels(labels);
     }
     let api: Api<Object> = scope.api(client, &kind.api());
-    start(api, config).backoff(Pause::default()).map(|event| match event {
+    lasting(api, config).map(|event| match event {
         Ok(Event::Init) => Observation::Listing,
         Ok(Event::InitApply(object) | Event::Apply(object)) => Observation::Seen(object),
         Ok(Event::InitDone) => Observation::Complete,
         Ok(Event::Delete(object)) => Observation::Gone(object),
         Err(error) => Observation::Trouble { refused: refused(&error), text: trouble(&error) },
     })
+}
+
+/// Events that do not end: failures are followed by pauses, and a watch that is refused because its history is gone, which would be tried
+/// from there for ever, begins again.
+pub(crate) fn lasting<K>(api: Api<K>, config: Config) -> impl Stream<Item = watcher::Result<Event<K>>> + Send
+where
+    K: kube::Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
+{
+    let begin = move || Box::pin(start(api.clone(), config.clone()));
+    let first = (begin(), begin, 0, Duration::ZERO);
+    stream::unfold(first, async |(mut events, begin, mut failures, wait)| {
+        sleep(wait).await;
+        let event = events.next().await?;
+        let mut wait = Duration::ZERO;
+        match &event {
+            // That a list is tried again says nothing about its success.
+            Ok(Event::Init) => {}
+            Ok(_) => failures = 0,
+            Err(_) => {
+                wait = pause(failures);
+                failures += 1;
+            }
+        }
+        match code(&event) {
+            Some(410) => events = begin(),
+            Some(429) => wait = wait.max(BUSY),
+            _ => {}
+        }
+        Some((event, (events, begin, failures, wait)))
+    })
+}
+
+/// Waits longer after each failure, up to five seconds: a restarted API server is found again quickly, and not flooded meanwhile.
+fn pause(failures: u32) -> Duration {
+    Duration::from_millis(100_u64 << failures.min(6)).min(Duration::from_secs(5))
+}
+
+/// What the API server answered, where it refused.
+fn code<T>(event: &watcher::Result<T>) -> Option<u16> {
+    match event {
+        Err(
+            watcher::Error::InitialListFailed(kube::Error::Api(status))
+            | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+            | watcher::Error::WatchFailed(kube::Error::Api(status)),
+        ) => Some(status.code),
+        _ => None,
+    }
 }
 
 /// Reads one object; `None` when it is not there.
@@ -108,24 +158,4 @@ fn refused(error: &watcher::Error) -> bool {
         return false;
     };
     matches!(cause, kube::Error::Api(status) if matches!(status.code, 403 | 404))
-}
-
-/// Waits longer after each failure, up to five seconds: a restarted API server is found again quickly, and not flooded meanwhile.
-#[derive(Debug, Default)]
-pub(crate) struct Pause(u32);
-
-impl Iterator for Pause {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        let wait = Duration::from_millis(100_u64 << self.0.min(6)).min(Duration::from_secs(5));
-        self.0 += 1;
-        Some(wait)
-    }
-}
-
-impl Backoff for Pause {
-    fn reset(&mut self) {
-        self.0 = 0;
-    }
 }

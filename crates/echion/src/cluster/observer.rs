@@ -26,6 +26,9 @@ const LATE: i64 = 1_500;
 /// And not more often than this: where two restore against each other, one should be slow.
 const SELDOM: i64 = 60_000;
 
+/// More resources than this are not read one by one.
+const MANY: usize = 100;
+
 /// What every look needs.
 pub(super) struct Line {
     pub(super) ledger: Arc<SqlLedger>,
@@ -57,11 +60,15 @@ impl Projects {
             Observation::Seen(object) => {
                 let Some(project) = object.into_resource("AppProject") else { return false };
                 listed.insert(project.id.name.clone());
+                let matters: &[&[&str]] = if reads {
+                    &[&["metadata", "annotations"], &["metadata", "labels"], &["spec"], &["status"]]
+                } else {
+                    &[&["metadata", "annotations"]]
+                };
                 let print = |object: &Value| {
-                    let parts = if reads { vec!["spec", "metadata"] } else { vec![] };
-                    let annotations = object.at(&["metadata", "annotations"]);
-                    let others: Vec<_> = parts.iter().filter(|p| **p == "spec").map(|p| object.at(&[p])).collect();
-                    format!("{annotations:?}{others:?}")
+                    let parts: Vec<_> = matters.iter().map(|path| object.at(path)).collect();
+                    // Maps keep their entries sorted, so equal projects print equally.
+                    format!("{parts:?}")
                 };
                 let before = known.get(&project.id.name).map(print);
                 let changed = before.as_deref() != Some(&print(&project.object));
@@ -102,11 +109,6 @@ struct Known {
     pruned: Option<Box<Resource>>,
 }
 
-/// An annotation that is not as it was written.
-struct Suspect {
-    since: i64,
-}
-
 /// The resources of one kind.
 pub(super) struct Observer {
     pub(super) kind: ResourceKind,
@@ -114,7 +116,9 @@ pub(super) struct Observer {
     known: HashMap<ResourceId, Known>,
     listing: Option<HashSet<ResourceId>>,
     listed: bool,
-    suspects: HashMap<ResourceId, Suspect>,
+    /// Annotations that may not be as they were written, and since when, in milliseconds since 1970.
+    suspects: HashMap<ResourceId, i64>,
+    /// When annotations were written again because somebody had changed them.
     restored: HashMap<ResourceId, i64>,
 }
 
@@ -149,7 +153,6 @@ impl Observer {
     /// A new list begins.
     pub(super) fn start_over(&mut self) {
         self.listing = None;
-        self.doubt();
     }
 
     /// Everything is to be looked at when it is seen next, whether it has changed or not.
@@ -295,8 +298,9 @@ impl Observer {
         Ok(failed)
     }
 
-    /// Looks again where the last look failed, and asks conditions that read the clock again.
-    pub(super) async fn look_again(&mut self, line: &Line, shared: &Shared, clock: bool) -> Result<(), Failure> {
+    /// Looks again where the last look failed, and asks conditions that read the clock again. Gives whether that concerns so many that
+    /// listing all of them is less work; nothing else is done then.
+    pub(super) async fn look_again(&mut self, line: &Line, shared: &Shared, clock: bool) -> Result<bool, Failure> {
         let mut due: Vec<ResourceId> = Vec::new();
         for (id, known) in &self.known {
             let acts = match &known.pruned {
@@ -307,10 +311,17 @@ impl Observer {
                 due.push(id.clone());
             }
         }
+        let many = due.len() > MANY;
         for id in due {
+            if many {
+                if let Some(known) = self.known.get_mut(&id) {
+                    known.fingerprint = 0;
+                }
+                continue;
+            }
             self.look_at(line, shared, &id).await?;
         }
-        Ok(())
+        Ok(many)
     }
 
     /// Whether it is one of these.
@@ -359,7 +370,7 @@ impl Observer {
     /// An annotation was seen that may not be as it was written.
     fn suspect(&mut self, line: &Line, id: &ResourceId) {
         if line.dirty.is_some() {
-            self.suspects.entry(id.clone()).or_insert(Suspect { since: setup::now() });
+            self.suspects.entry(id.clone()).or_insert_with(setup::now);
         }
     }
 
@@ -367,7 +378,7 @@ impl Observer {
     pub(super) async fn restore_annotations(&mut self, line: &Line) -> Result<(), Failure> {
         let now = setup::now();
         let old: Vec<ResourceId> =
-            self.suspects.iter().filter(|(_, s)| now - s.since >= LATE).map(|(id, _)| id.clone()).collect();
+            self.suspects.iter().filter(|(_, since)| now - **since >= LATE).map(|(id, _)| id.clone()).collect();
         for id in old {
             let Some(known) = self.known.get(&id) else {
                 self.suspects.remove(&id);

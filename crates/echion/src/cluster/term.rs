@@ -208,7 +208,7 @@ impl Main {
                 () = reached(list_at) => self.list(tasks),
                 Some(signal) = self.signals.recv() => self.hear(signal, tasks).await?,
                 Some(id) = self.woken.recv() => self.look_at(&id).await?,
-                _ = again.tick() => self.look_again().await?,
+                _ = again.tick() => self.look_again(true, tasks).await?,
                 _ = tick.tick() => self.see_to_small_things().await?,
                 // Finished pumps would pile up.
                 Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
@@ -287,10 +287,7 @@ impl Main {
             self.look_at_all(tasks);
         }
         // What could not be told under the old configuration may be told under the new one.
-        for observer in &mut self.observers {
-            observer.look_again(&self.line, &self.shared, false).await?;
-        }
-        Ok(())
+        self.look_again(false, tasks).await
     }
 
     /// Every resource is to be looked at: when it changes, or else a while from now.
@@ -320,9 +317,13 @@ impl Main {
         }
     }
 
-    async fn look_again(&mut self) -> Result<(), Failure> {
+    async fn look_again(&mut self, clock: bool, tasks: &mut JoinSet<()>) -> Result<(), Failure> {
+        let mut many = false;
         for observer in &mut self.observers {
-            observer.look_again(&self.line, &self.shared, true).await?;
+            many |= observer.look_again(&self.line, &self.shared, clock).await?;
+        }
+        if many {
+            self.list(tasks);
         }
         Ok(())
     }

@@ -25,6 +25,8 @@ pub(super) async fn run(args: args::Sandbox) -> Outcome {
     })?;
     let token = args.dingtalk_token.as_deref().map_or("any", |_| "TOKEN");
     print::note(&format!("DingTalk robot  {}", sandbox.url(&format!("/robot/send?access_token={token}"))));
+    let base = sandbox.url("");
+    print::note(&format!("chat services   {} as their `apiURL`", base.trim_end_matches('/')));
     print::note(&format!("webhook         {}", sandbox.url("/any/other/path")));
     print::note(&format!("what came in    {}", sandbox.url("/messages")));
     print::note("Ctrl-C ends\n");

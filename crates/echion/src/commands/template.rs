@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use echion_model::{DeliveryId, Message, Notification, yaml};
+use echion_model::{DeliveryId, Message, NoMemory, Notification, yaml};
 use serde_json::{Map, Value};
 
 use crate::args::{GetFormat, Template};
@@ -82,7 +82,8 @@ async fn notify(
         let findings = template.findings(name, &notification, (service, entry), &context);
         print::findings(setup::config_name(sources), &findings);
         let id = DeliveryId(format!("notify-{}", setup::now()));
-        let message = Message { notification: &notification, recipient: address, id: &id, now: setup::now() };
+        let message =
+            Message { notification: &notification, recipient: address, id: &id, now: setup::now(), memory: &NoMemory };
         match entry.service.send(message).await {
             Ok(receipt) => {
                 print::note(&format!("{} {recipient}: {}", print::paint(print::GOOD, "sent"), receipt.answer))

@@ -1,6 +1,8 @@
 //! The scenarios recorded from the peer: the same requests and the same annotations, step by step.
 //!
-//! Where Echion differs on purpose, `<name>.ours.json` beside a scenario says what it does instead, and why.
+//! Where Echion differs on purpose, `<name>.ours.json` beside a scenario says what it does instead, and `because` of what.
+//! `ECHION_SCENARIO` selects scenarios by the beginning of their names; with `ECHION_SCENARIO_RECORD` what differs is written down
+//! instead of reported, for somebody to read, and to say why.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -182,8 +184,20 @@ fn wanted(request: &Value) -> String {
     comparable(text("method"), text("path"), text("body"), request.get("form"))
 }
 
-/// What is different; nothing when the scenario went as expected.
-async fn replay(servers: &Servers, name: &str, scenario: &Value, expect: &Value) -> Vec<String> {
+/// A request as a recording has it, without what is different every time.
+fn written(request: &Received, address: &str) -> Value {
+    let mut recorded = json!({ "method": request.method, "path": request.path });
+    if request.headers.get("content-type").is_some_and(|t| t.contains("x-www-form-urlencoded")) {
+        let pairs = url::form_urlencoded::parse(request.body.as_bytes());
+        recorded["form"] = json!(pairs.into_owned().collect::<BTreeMap<String, String>>());
+    } else {
+        recorded["body"] = request.body.replace(address, "RECORDER").into();
+    }
+    recorded
+}
+
+/// What is different, nothing when the scenario went as expected; and what happened.
+async fn replay(servers: &Servers, name: &str, scenario: &Value, expect: &Value) -> (Vec<String>, Vec<Value>) {
     let recorder = Recorder::start().await;
     let mut namespaces = strings(&scenario["namespaces"]);
     namespaces.push("argocd".to_owned());
@@ -200,7 +214,7 @@ async fn replay(servers: &Servers, name: &str, scenario: &Value, expect: &Value)
         replay.create(object).await;
     }
     replay.start().await;
-    let mut differences = Vec::new();
+    let (mut differences, mut happened) = (Vec::new(), Vec::new());
     let steps = scenario["steps"].as_array().unwrap();
     for (index, (step, expected)) in steps.iter().zip(expect["steps"].as_array().unwrap()).enumerate() {
         replay.step(step).await;
@@ -208,7 +222,8 @@ async fn replay(servers: &Servers, name: &str, scenario: &Value, expect: &Value)
         let limit = if step["wait"].is_null() { 8 } else { 45 };
         replay.recorder.wait_for(want.len(), Duration::from_secs(limit)).await;
         replay.recorder.settle(Duration::from_millis(600)).await;
-        let mut got: Vec<String> = replay.recorder.take().iter().map(came).collect();
+        let received = replay.recorder.take();
+        let mut got: Vec<String> = received.iter().map(came).collect();
         let mut want: Vec<String> = want.into_iter().map(|w| wanted(&replay.fill(w))).collect();
         got.sort();
         want.sort();
@@ -224,13 +239,15 @@ async fn replay(servers: &Servers, name: &str, scenario: &Value, expect: &Value)
         if notified != expected["notified"] {
             differences.push(format!("{name} step {index}: state\n  want {}\n  got  {notified}", expected["notified"]));
         }
+        let received: Vec<Value> = received.iter().map(|r| written(r, &replay.recorder.address)).collect();
+        happened.push(json!({ "requests": received, "notified": notified }));
     }
     let mut controller = replay.controller.take().unwrap();
     controller.stop();
     if !differences.is_empty() {
         differences.push(controller.log().join("\n"));
     }
-    differences
+    (differences, happened)
 }
 
 async fn replay_all(select: impl Fn(&str) -> bool) {
@@ -243,17 +260,27 @@ async fn replay_all(select: impl Fn(&str) -> bool) {
         .collect();
     names.sort();
     assert!(!names.is_empty());
+    let record = std::env::var_os("ECHION_SCENARIO_RECORD").is_some();
     let mut differences = Vec::new();
     for name in names {
         let scenario = read(&folder().join(format!("{name}.json")));
         let ours = folder().join(format!("{name}.ours.json"));
-        let expect = if ours.exists() { read(&ours)["expect"].clone() } else { scenario["expect"].clone() };
-        differences.extend(replay(&servers, &name, &scenario, &expect).await);
+        let own = if ours.exists() { read(&ours) } else { json!({ "because": "", "expect": scenario["expect"] }) };
+        let (different, happened) = replay(&servers, &name, &scenario, &own["expect"]).await;
+        if !different.is_empty() && record {
+            let text = json!({ "because": own["because"], "expect": { "steps": happened } });
+            std::fs::write(&ours, serde_json::to_string_pretty(&text).unwrap()).unwrap();
+            continue;
+        }
+        assert!(
+            !ours.exists() || own["because"].as_str().is_some_and(|why| !why.is_empty()),
+            "{name}: because of what?"
+        );
+        differences.extend(different);
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
-/// `ECHION_SCENARIO` selects some of them by the beginning of their names.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_scenarios_of_the_peer_replay() {
     let only = std::env::var("ECHION_SCENARIO").unwrap_or_default();

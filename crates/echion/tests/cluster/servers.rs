@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 
+/// The annotation that holds the state.
+pub(crate) const NOTIFIED: &str = "notified.notifications.argoproj.io";
+
 /// The token of the user who may do everything.
 const ADMIN: &str = "admin-token";
 
@@ -366,7 +369,7 @@ impl Space {
     /// The state annotation, as its keys.
     pub(crate) async fn notified(&self, name: &str) -> Option<Vec<String>> {
         let object = self.api("applications").get(name).await.unwrap();
-        let text = object.metadata.annotations?.get("notified.notifications.argoproj.io")?.clone();
+        let text = object.metadata.annotations?.get(NOTIFIED)?.clone();
         let state: std::collections::BTreeMap<String, i64> = serde_json::from_str(&text).unwrap();
         Some(state.into_keys().collect())
     }

@@ -177,3 +177,19 @@ fn a_ledger_that_is_not_there_is_not_made() {
     assert!(text(&output.stderr).contains("there is no ledger x.sqlite"), "{}", text(&output.stderr));
     assert!(!folder.path().join("x.sqlite").exists());
 }
+
+#[test]
+fn every_flag_of_the_controller_is_explained_in_its_guide() {
+    let guide = include_str!("../../../../docs/controller.md");
+    let output =
+        std::process::Command::new(env!("CARGO_BIN_EXE_echion")).args(["controller", "--help"]).output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let words = help
+        .lines()
+        .filter_map(|line| line.trim_start().split("--").nth(1).filter(|_| line.trim_start().starts_with('-')));
+    let flags: Vec<&str> = words.filter_map(|word| word.split([' ', '=', '[']).next()).collect();
+    assert!(flags.len() > 30, "{flags:?}");
+    for flag in flags.into_iter().filter(|flag| !["color", "help"].contains(flag)) {
+        assert!(guide.contains(&format!("`--{flag}`")), "--{flag}");
+    }
+}

@@ -5,6 +5,7 @@
 mod commands;
 mod delivery;
 mod kills;
+mod scripted;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

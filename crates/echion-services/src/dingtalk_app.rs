@@ -1,0 +1,183 @@
+//! Sends to a DingTalk group or to people through the robot of an enterprise app.
+//!
+//! API: <https://open.dingtalk.com/document/orgapp/the-robot-sends-a-group-message>. *Recipient* is a group's `openConversationId`
+//! (it begins with `cid`), or user ids separated by commas.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use echion_model::{
+    Budget, Channel, Length, Limits, Message, Notification, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
+use serde_json::{Value, json};
+
+use crate::answer::PAUSE;
+use crate::dingtalk;
+use crate::http::{Address, Answer, Fresh, Http, Request, TokenCache};
+use crate::options::options;
+use crate::section::{Rendered, fit};
+use crate::vendor::{self, Opening, Vendor};
+
+/// Longest `msgParam` in bytes.
+const LONGEST: usize = 15_000;
+
+/// The type.
+pub(crate) static KIND: ServiceKind = ServiceKind {
+    name: "dingtalk-app",
+    aliases: &["dingding-app"],
+    summary: "Sends to a DingTalk group or to people through the robot of an enterprise app.",
+    recipient: "a group's `openConversationId` (it begins with `cid`), or user ids separated by commas",
+    limits: Limits {
+        body: Some(Length::Bytes(LONGEST)),
+        budget: Some(Budget { count: 20, window: Duration::from_secs(60) }),
+    },
+    example: "appKey: dingabc\nappSecret: $dingtalk-app-secret\nrobotCode: dingabc\n",
+    options: Options::TABLE,
+    open: vendor::open::<App>,
+    section: Some(dingtalk::SECTION),
+};
+
+options! {
+    struct Options {
+        /// The app's key (Client ID).
+        "appKey" app_key: String,
+        /// The app's secret (Client Secret).
+        "appSecret" app_secret: Secret,
+        /// The robot's code; the app's key unless set.
+        "robotCode" robot_code: String,
+        /// Where the API is.
+        "apiURL" api_url: String = "https://api.dingtalk.com".to_owned(), "https://api.dingtalk.com",
+    }
+}
+
+#[derive(Debug)]
+struct App {
+    key: String,
+    secret: Secret,
+    robot: String,
+    base: Address,
+    token: TokenCache,
+    http: Http,
+}
+
+#[async_trait]
+impl Vendor for App {
+    const KIND: &'static ServiceKind = &KIND;
+    type Options = Options;
+
+    fn open(options: Options, opening: &Opening<'_>) -> Result<Self, OptionsError> {
+        opening.require("appKey", options.app_key.is_empty())?;
+        opening.require("appSecret", options.app_secret.is_empty())?;
+        let robot = if options.robot_code.is_empty() { options.app_key.clone() } else { options.robot_code };
+        let base = opening.address("apiURL", &options.api_url)?;
+        let secret = Secret::new(options.app_secret.expose().trim());
+        Ok(Self { key: options.app_key, secret, robot, base, token: TokenCache::default(), http: opening.http()? })
+    }
+
+    async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
+        let (key, param) = payload(message.notification)?;
+        let mut body = json!({ "robotCode": self.robot, "msgKey": key, "msgParam": param });
+        let (path, asked) = if message.recipient.starts_with("cid") {
+            body["openConversationId"] = message.recipient.into();
+            ("v1.0/robot/groupMessages/send", 1)
+        } else {
+            let users: Vec<&str> = message.recipient.split(',').map(str::trim).filter(|u| !u.is_empty()).collect();
+            if users.is_empty() {
+                let fix = "name a group's `openConversationId`, or user ids, as recipient";
+                return Err(SendError::permanent("no recipient is named", fix));
+            }
+            body["userIds"] = users.clone().into();
+            ("v1.0/robot/oToMessages/batchSend", users.len())
+        };
+        let token = self.token.get(message.now, || self.fetch()).await?;
+        let request =
+            Request::post(self.base.join(path)).header("x-acs-dingtalk-access-token", token.expose()).json(&body);
+        let mut refused = false;
+        let sent = self.http.deliver(request, message.now, |answer| {
+            refused = answer.status == 401 || answer.body.contains("InvalidAuthentication");
+            classify(answer, asked)
+        });
+        let sent = sent.await;
+        if refused {
+            self.token.forget().await;
+            return sent.map_err(|error| SendError::retryable(error.reason));
+        }
+        sent
+    }
+
+    fn channel(&self, name: &str, recipient: &str) -> Channel {
+        // The rate is a group's.
+        Channel { name: format!("{name}/{recipient}"), concurrency: 1, ..vendor::channel(name, &KIND) }
+    }
+}
+
+impl App {
+    async fn fetch(&self) -> Result<Fresh, SendError> {
+        let body = json!({ "appKey": self.key, "appSecret": self.secret.expose() });
+        let answer = self.http.send_bare(Request::post(self.base.join("v1.0/oauth2/accessToken")).json(&body)).await?;
+        let found = answer.json_of("DingTalk").map_err(|error| match answer.status {
+            400..=404 => SendError { fix: "check `appKey` and `appSecret`".to_owned(), ..error },
+            _ => error,
+        })?;
+        let seconds = found.get("expireIn").and_then(Value::as_u64).unwrap_or(7200);
+        match found.get("accessToken").and_then(Value::as_str) {
+            Some(token) => Ok(Fresh { token: Secret::new(token), lives: Duration::from_secs(seconds) }),
+            None => Err(answer.unknown("DingTalk")),
+        }
+    }
+}
+
+/// `msgKey` and `msgParam`: the section's message, or the plain text of the notification.
+fn payload(notification: &Notification) -> Result<(&'static str, String), SendError> {
+    let section = Rendered::of(notification, "dingtalk").unwrap_or_default();
+    let text_of = |name: &str, field: &str| match section.value(name) {
+        Some(Value::String(text)) => Some(json!({ field: text })),
+        Some(value @ Value::Object(_)) => Some(value.clone()),
+        _ => None,
+    };
+    let (key, place, mut param) = if let Some(mut markdown) = text_of("markdown", "text") {
+        if markdown.get("title").and_then(Value::as_str).is_none_or(str::is_empty) {
+            markdown["title"] = "Echion".into();
+        }
+        ("sampleMarkdown", "/text", markdown)
+    } else if let Some(link) = text_of("link", "text") {
+        ("sampleLink", "/text", link)
+    } else if let Some(card) = text_of("actionCard", "text") {
+        ("sampleActionCard", "/text", card)
+    } else if section.value("feedCard").is_some() {
+        let fix = "use `markdown`, `link` or `actionCard` in the section `dingtalk`";
+        return Err(SendError::permanent("the robot of an app sends no feed card", fix));
+    } else {
+        ("sampleText", "/content", text_of("text", "content").unwrap_or(json!({ "content": notification.message })))
+    };
+    if param.pointer(place).and_then(Value::as_str).is_none_or(str::is_empty) {
+        let fix = "give the template a `message` or a `dingtalk` section";
+        return Err(SendError::permanent("the message is empty", fix));
+    }
+    fit(&mut param, place, LONGEST);
+    Ok((key, param.to_string()))
+}
+
+fn classify(answer: &Answer, asked: usize) -> Result<Receipt, SendError> {
+    let body = answer.json().unwrap_or_default();
+    let code = body.get("code").and_then(Value::as_str).unwrap_or_default();
+    if code.contains("QpsLimit") || code.contains("Throttling") {
+        return Err(SendError::rate_limited(answer.said(), answer.retry_after.unwrap_or(PAUSE)));
+    }
+    answer.by_status().map_err(|error| match code {
+        "" => error,
+        _ => SendError {
+            fix: "see what DingTalk says: the robot must be in the group, and `robotCode` its own".to_owned(),
+            ..error
+        },
+    })?;
+    if body.get("processQueryKey").and_then(Value::as_str).is_none() {
+        return Err(answer.unknown("DingTalk"));
+    }
+    let unknown = body.get("invalidStaffIdList").and_then(Value::as_array).map_or(0, Vec::len);
+    match unknown {
+        0 => Ok(Receipt { answer: format!("HTTP {}", answer.status) }),
+        _ if unknown < asked => Ok(Receipt { answer: format!("{unknown} of {asked} people are unknown") }),
+        _ => Err(SendError::permanent("nobody of the recipient is known", "correct the user ids")),
+    }
+}

@@ -1,0 +1,116 @@
+//! Posts to a Google Chat space through a webhook (contract 5.6).
+//!
+//! API: <https://developers.google.com/workspace/chat/quickstart/webhooks>. *Recipient* is a name in `webhooks`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use echion_model::{
+    Budget, Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
+use serde_json::{Value, json};
+
+use crate::http::{Address, Answer, Http, Request};
+use crate::options::options;
+use crate::section::{self, Rendered, cut_bytes, field, section};
+use crate::teams::address;
+use crate::vendor::{self, Opening, Vendor};
+
+/// Longest message in bytes.
+const LONGEST: usize = 32_000;
+
+/// The type.
+pub(crate) static KIND: ServiceKind = ServiceKind {
+    name: "googlechat",
+    aliases: &[],
+    summary: "Posts to a Google Chat space through a webhook.",
+    recipient: "a name in `webhooks`",
+    limits: Limits {
+        body: Some(Length::Bytes(LONGEST)),
+        budget: Some(Budget { count: 1, window: Duration::from_secs(1) }),
+    },
+    example: "webhooks:\n  space: $googlechat-url\n",
+    options: Options::TABLE,
+    open: vendor::open::<GoogleChat>,
+    section: section!("googlechat", FIELDS, section::non_empty),
+};
+
+static FIELDS: &[Field] = &[
+    field("cardsV2", FieldShape::Json, "a list of cards (JSON or YAML); the text is empty then"),
+    field("cards", FieldShape::Json, "a list of cards of the old format"),
+    field("threadKey", FieldShape::Text, "messages with the same key belong to one thread"),
+];
+
+options! {
+    struct Options {
+        /// The webhooks' addresses by recipient.
+        "webhooks" webhooks: BTreeMap<String, Secret>,
+    }
+}
+
+#[derive(Debug)]
+struct GoogleChat {
+    urls: BTreeMap<String, Secret>,
+    http: Http,
+}
+
+#[async_trait]
+impl Vendor for GoogleChat {
+    const KIND: &'static ServiceKind = &KIND;
+    type Options = Options;
+
+    fn open(options: Options, opening: &Opening<'_>) -> Result<Self, OptionsError> {
+        Ok(Self { urls: options.webhooks, http: opening.http()? })
+    }
+
+    async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
+        let url = address(vendor::of_recipient(&self.urls, "webhooks", message.recipient)?, message.recipient)?;
+        let section = Rendered::of(message.notification, "googlechat").unwrap_or_default();
+        let url = section.some("threadKey").map_or(url.clone(), |key| threaded(&url, key));
+        let body = payload(&section, &message)?;
+        self.http.deliver(Request::post(url).json(&body), message.now, classify).await
+    }
+
+    fn channel(&self, name: &str, recipient: &str) -> Channel {
+        // The rate is a space's.
+        Channel { name: format!("{name}/{recipient}"), concurrency: 1, ..vendor::channel(name, &KIND) }
+    }
+}
+
+/// The address of a thread; the peer sorts the query.
+fn threaded(url: &Address, key: &str) -> Address {
+    let option = "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD";
+    url.with_sorted_query(&[("threadKey", key), ("messageReplyOption", option)])
+}
+
+fn payload(section: &Rendered, message: &Message<'_>) -> Result<Value, SendError> {
+    let (old, new) = (section.list("cards")?, section.list("cardsV2")?);
+    let text = &message.notification.message;
+    let cards = old.is_some() || new.is_some();
+    let mut body = json!({ "text": if cards { String::new() } else { cut_bytes(text, LONGEST) } });
+    if let Some(cards) = old {
+        body["cards"] = cards.into();
+    }
+    if let Some(cards) = new {
+        let wrap = |(index, card): (usize, Value)| match card.get("card") {
+            Some(_) => card,
+            None => json!({ "cardId": format!("{}-{index}", message.id), "card": card }),
+        };
+        body["cardsV2"] = cards.into_iter().enumerate().map(wrap).collect();
+    }
+    Ok(body)
+}
+
+fn classify(answer: &Answer) -> Result<Receipt, SendError> {
+    let body = answer.json_of("Google Chat")?;
+    match body.get("error") {
+        None if body.is_object() => Ok(Receipt { answer: format!("HTTP {}", answer.status) }),
+        None => Err(answer.unknown("Google Chat")),
+        Some(error) => {
+            let said = error.get("message").and_then(Value::as_str).unwrap_or_default();
+            let reason = format!("{}: {}", error.get("code").unwrap_or(&Value::Null), answer.quote(said));
+            Err(SendError::permanent(reason, "correct the card in the template, or the webhook's address"))
+        }
+    }
+}

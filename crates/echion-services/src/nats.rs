@@ -1,0 +1,147 @@
+//! Publishes to a subject of NATS (contract 5.9).
+//!
+//! Protocol: <https://docs.nats.io/reference/reference-protocols/nats-protocol>. *Recipient* is the subject.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_nats::{ConnectErrorKind, ConnectOptions, Event, HeaderMap};
+use async_trait::async_trait;
+use echion_model::{Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use tokio::sync::mpsc;
+
+use crate::answer::excerpt;
+use crate::http::install_tls;
+use crate::options::options;
+use crate::vendor::{self, Opening, Vendor};
+
+/// How long connecting, and all that follows, may take.
+const PATIENCE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(20));
+
+/// The type.
+pub(crate) static KIND: ServiceKind = ServiceKind {
+    name: "nats",
+    aliases: &[],
+    summary: "Publishes to a subject of NATS.",
+    recipient: "the subject",
+    limits: Limits { body: Some(Length::Bytes(1024 * 1024)), budget: None },
+    example: "url: nats://nats.example.com:4222\nnkey: $nats-nkey\n",
+    options: Options::TABLE,
+    open: vendor::open::<Nats>,
+    section: None,
+};
+
+options! {
+    struct Options {
+        /// The server, such as `nats://nats.example.com:4222`, or several separated by commas; `tls://` wants encryption.
+        "url" url: Secret,
+        /// Headers of every message.
+        "headers" headers: BTreeMap<String, String>,
+        /// The seed of an NKey.
+        "nkey" nkey: Secret,
+        /// A user.
+        "username" username: String,
+        /// The user's password.
+        "password" password: Secret,
+    }
+}
+
+#[derive(Debug)]
+struct Nats {
+    servers: Vec<Secret>,
+    headers: BTreeMap<String, String>,
+    nkey: Secret,
+    username: String,
+    password: Secret,
+}
+
+#[async_trait]
+impl Vendor for Nats {
+    const KIND: &'static ServiceKind = &KIND;
+    type Options = Options;
+
+    fn open(options: Options, opening: &Opening<'_>) -> Result<Self, OptionsError> {
+        install_tls();
+        let Options { url, headers, nkey, username, password } = options;
+        let servers: Vec<Secret> =
+            url.expose().split(',').map(str::trim).filter(|url| !url.is_empty()).map(Secret::new).collect();
+        opening.require("url", servers.is_empty())?;
+        for server in &servers {
+            if server.expose().parse::<async_nats::ServerAddr>().is_err() {
+                let message = "`url` is not an address such as `nats://nats.example.com:4222`";
+                return Err(opening.refuse("url", message.to_owned()));
+            }
+        }
+        Ok(Self { servers, headers, nkey, username, password })
+    }
+
+    async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
+        if message.recipient.is_empty() || message.recipient.contains(char::is_whitespace) {
+            let fix = "name the subject as recipient, such as `argocd.deployed`";
+            return Err(SendError::permanent(format!("`{}` is not a subject", message.recipient), fix));
+        }
+        let late = SendError::retryable(format!("no end within {} seconds", PATIENCE.1.as_secs()));
+        tokio::time::timeout(PATIENCE.1, self.publish(message)).await.unwrap_or(Err(late))
+    }
+}
+
+impl Nats {
+    async fn publish(&self, message: Message<'_>) -> Result<Receipt, SendError> {
+        let (events, mut seen) = mpsc::unbounded_channel();
+        let mut options =
+            ConnectOptions::new().name("echion").connection_timeout(PATIENCE.0).max_reconnects(1).event_callback(
+                move |event| {
+                    drop(events.send(event));
+                    std::future::ready(())
+                },
+            );
+        if !self.nkey.is_empty() {
+            options = options.nkey(self.nkey.expose().trim().to_owned());
+        }
+        if !self.username.is_empty() && !self.password.is_empty() {
+            options = options.user_and_password(self.username.clone(), self.password.expose().to_owned());
+        }
+        let servers: Vec<&str> = self.servers.iter().map(Secret::expose).collect();
+        let client = options.connect(servers).await.map_err(|error| refused(&error))?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            headers.insert(name.as_str(), value.as_str());
+        }
+        // A stream drops a repeated attempt by this.
+        headers.insert("Nats-Msg-Id", message.id.0.as_str());
+        let body = message.notification.message.clone().into_bytes();
+        let broke = |error: String| SendError::retryable(format!("the server broke off: {}", excerpt(&error)));
+        let subject = message.recipient.to_owned();
+        client.publish_with_headers(subject, headers, body.into()).await.map_err(|e| broke(e.to_string()))?;
+        client.flush().await.map_err(|e| broke(e.to_string()))?;
+        // The server refuses with a line of its own before it confirms the flush; all lines are seen when the client has closed.
+        client.drain().await.map_err(|e| broke(e.to_string()))?;
+        while let Some(event) = seen.recv().await {
+            match event {
+                Event::ServerError(error) => {
+                    let fix = "let the user publish to the subject";
+                    return Err(SendError::permanent(excerpt(&error.to_string()), fix));
+                }
+                Event::ClientError(error) => return Err(broke(error.to_string())),
+                Event::Closed => break,
+                _ => {}
+            }
+        }
+        Ok(Receipt { answer: "the server has it".to_owned() })
+    }
+}
+
+fn refused(error: &async_nats::ConnectError) -> SendError {
+    let mut said = error.to_string();
+    if let Some(cause) = std::error::Error::source(error) {
+        said = format!("{said}: {cause}");
+    }
+    let said = excerpt(&said);
+    match error.kind() {
+        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
+            SendError::permanent(said, "check `nkey`, or `username` and `password`")
+        }
+        ConnectErrorKind::ServerParse => SendError::permanent(said, "correct `url` of the service"),
+        _ => SendError::retryable(said),
+    }
+}

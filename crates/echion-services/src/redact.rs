@@ -1,0 +1,108 @@
+//! Keeps what is secret out of what is said.
+
+use std::fmt;
+
+use echion_model::{Receipt, Secret, SendError};
+
+use crate::http::Address;
+
+/// Shorter texts would shred ordinary words and still be guessable from the holes.
+const SHORTEST: usize = 4;
+
+/// Everything that one service keeps secret, in the spellings in which an answer may repeat it.
+#[derive(Clone, Default)]
+pub(crate) struct Redactor {
+    needles: Vec<String>,
+}
+
+impl Redactor {
+    pub(crate) fn new(secrets: &[Secret]) -> Self {
+        let mut redactor = Self::default();
+        for secret in secrets {
+            redactor.add(secret);
+        }
+        redactor
+    }
+
+    /// Adds a secret: the whole, its longer parts (an answer may repeat the token of `Bearer <token>` alone), and, where it is an
+    /// address, everything in it that could be a token.
+    pub(crate) fn add(&mut self, secret: &Secret) {
+        let text = secret.expose();
+        self.add_text(text.trim());
+        if let Ok(address) = Address::parse(text) {
+            self.add_address(&address);
+            return;
+        }
+        let parts = text.split(|c: char| c.is_whitespace() || "=,;:\"".contains(c));
+        for part in parts.filter(|part| part.len() >= 8) {
+            self.add_text(part);
+        }
+    }
+
+    /// Adds the parts of an address that could be a token. Its host is no secret.
+    pub(crate) fn add_address(&mut self, address: &Address) {
+        for part in address.secrets() {
+            self.add_text(&part);
+        }
+    }
+
+    fn add_text(&mut self, text: &str) {
+        if text.len() < SHORTEST {
+            return;
+        }
+        let json = serde_json::Value::from(text).to_string();
+        let form: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+        for spelling in [text.to_owned(), json.trim_matches('"').to_owned(), form.replace('+', "%20"), form] {
+            if !self.needles.contains(&spelling) {
+                self.needles.push(spelling);
+            }
+        }
+        // A long one may hold a short one; its rest would show.
+        self.needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
+    }
+
+    /// `text` without any of the secrets.
+    pub(crate) fn clean(&self, text: &str) -> String {
+        self.needles.iter().fold(text.to_owned(), |text, needle| {
+            if text.contains(needle.as_str()) { text.replace(needle.as_str(), "****") } else { text }
+        })
+    }
+
+    /// The outcome of an attempt without any of the secrets.
+    pub(crate) fn outcome(&self, outcome: Result<Receipt, SendError>) -> Result<Receipt, SendError> {
+        match outcome {
+            Ok(receipt) => Ok(Receipt { answer: self.clean(&receipt.answer) }),
+            Err(error) => {
+                Err(SendError { kind: error.kind, reason: self.clean(&error.reason), fix: self.clean(&error.fix) })
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} secrets", self.needles.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_is_found_and_the_longest_first() {
+        let redactor =
+            Redactor::new(&[Secret::new("Bearer ab cd\"efgh+0123"), Secret::new("abc"), Secret::new("0123")]);
+        for text in ["Bearer ab cd\"efgh+0123", r#"Bearer ab cd\"efgh+0123"#, "Bearer+ab+cd%22efgh%2B0123"] {
+            assert_eq!(redactor.clean(&format!("<{text}>")), "<****>", "{text}");
+        }
+        assert_eq!(redactor.clean("efgh+0123 abc"), "**** abc");
+        assert_eq!(format!("{redactor:?}").matches("secrets").count(), 1);
+    }
+
+    #[test]
+    fn an_address_hides_its_path_and_query() {
+        let redactor = Redactor::new(&[Secret::new("https://h.test/hook/0123456789?key=abcdefgh")]);
+        assert_eq!(redactor.clean("h.test: no hook 0123456789, key abcdefgh"), "h.test: no hook ****, key ****");
+    }
+}

@@ -1,0 +1,214 @@
+//! What every service file has in common: options are read, secrets are noted, outcomes are cleaned.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use echion_model::yaml::Node;
+use echion_model::{
+    Channel, Environment, Message, OptionsError, Receipt, Retry, Secret, SendError, Service, ServiceKind,
+};
+use serde::de::DeserializeOwned;
+
+use crate::http::{Address, Http, Transport};
+use crate::redact::Redactor;
+use crate::section::Rendered;
+
+/// What a service file provides beside its kind. `open::<V>` makes a [`Service`] of it.
+#[async_trait]
+pub(crate) trait Vendor: fmt::Debug + Send + Sync + Sized + 'static {
+    /// The type.
+    const KIND: &'static ServiceKind;
+
+    /// How long a request may take unless the options say otherwise.
+    const TIMEOUT: Duration = Duration::from_secs(30);
+
+    /// The options, declared with `options!`.
+    type Options: DeserializeOwned;
+
+    /// An instance, without network.
+    fn open(options: Self::Options, opening: &Opening<'_>) -> Result<Self, OptionsError>;
+
+    /// Sends one message and reads the answer.
+    async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError>;
+
+    /// The channel; by default one for the instance, with the vendor's rate.
+    fn channel(&self, name: &str, _recipient: &str) -> Channel {
+        channel(name, Self::KIND)
+    }
+
+    /// Whether the receiver reads what templates render as JSON.
+    fn wants_json(&self) -> bool {
+        false
+    }
+}
+
+/// The usual channel: one for the instance, with the vendor's rate.
+pub(crate) fn channel(name: &str, kind: &ServiceKind) -> Channel {
+    let budget = kind.limits.budget;
+    Channel { name: name.to_owned(), budget, concurrency: 8, retry: Retry::default() }
+}
+
+/// The section of a service that sends nothing without one.
+pub(crate) fn needed(message: &Message<'_>, key: &str) -> Result<Rendered, SendError> {
+    Rendered::of(message.notification, key).ok_or_else(|| {
+        let fix = format!("give the template a section `{key}`, then re-deliver");
+        SendError::permanent(format!("no template of this condition has a section `{key}`"), fix)
+    })
+}
+
+/// What the options hold for a recipient.
+pub(crate) fn of_recipient<'a, T>(
+    map: &'a BTreeMap<String, T>,
+    option: &str,
+    recipient: &str,
+) -> Result<&'a T, SendError> {
+    map.get(recipient).ok_or_else(|| {
+        let names = map.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let known = if names.is_empty() { "it is empty".to_owned() } else { format!("it has {names}") };
+        let fix = format!("add it to `{option}` of the service, or correct the subscription: {known}");
+        SendError::permanent(format!("recipient `{recipient}` is not in `{option}`"), fix)
+    })
+}
+
+/// The options on their way to an instance.
+pub(crate) struct Opening<'a> {
+    /// The instance's name.
+    pub(crate) name: &'a str,
+    kind: &'static ServiceKind,
+    node: &'a Node,
+    environment: &'a Environment,
+    timeout: Duration,
+    secrets: RefCell<Vec<Secret>>,
+    /// Keys that the shared options do not have; `None` as long as they are not asked for.
+    unshared: Cell<Option<Vec<String>>>,
+}
+
+impl Opening<'_> {
+    /// The HTTP side of the instance; with it the shared options are accepted.
+    pub(crate) fn http(&self) -> Result<Http, OptionsError> {
+        let transport = self.node.decode::<Transport>().map_err(|error| self.mistake(error))?;
+        self.secrets.borrow_mut().extend(transport.secrets);
+        let unknown = transport.unknown.into_iter().filter(|(key, _)| self.get(key).is_some());
+        self.unshared.set(Some(unknown.map(|(key, _)| key).collect()));
+        Http::open(transport.value, self.timeout, self.environment, self.redactor(), &|key, m| self.refuse(key, m))
+    }
+
+    /// What must not be said, as far as it is known by now.
+    pub(crate) fn redactor(&self) -> Redactor {
+        Redactor::new(&self.secrets.borrow())
+    }
+
+    /// A variable of the process that tells of its identity in a cloud. That identity is the controller's, not a tenant's.
+    pub(crate) fn variable(&self, name: &str) -> Option<Secret> {
+        let variables = &self.environment.variables;
+        variables.get(name).filter(|value| self.environment.tenant.is_none() && !value.is_empty()).cloned()
+    }
+
+    /// Whether the options are a tenant's.
+    pub(crate) fn tenant(&self) -> bool {
+        self.environment.tenant.is_some()
+    }
+
+    /// Reads an address out of an option.
+    pub(crate) fn address(&self, key: &str, text: &str) -> Result<Address, OptionsError> {
+        Address::parse(text).map_err(|error| self.refuse(key, format!("`{key}` {error}")))
+    }
+
+    /// Refuses options without this one.
+    pub(crate) fn require(&self, key: &str, missing: bool) -> Result<(), OptionsError> {
+        if missing { Err(self.refuse(key, format!("expected `{key}`"))) } else { Ok(()) }
+    }
+
+    /// Whether the options may name files of this machine; tenants may not.
+    pub(crate) fn file(&self, key: &str, path: &str) -> Result<(), OptionsError> {
+        if self.tenant() && !path.is_empty() {
+            return Err(self.refuse(key, format!("`{key}`: files of the controller are not read here")));
+        }
+        Ok(())
+    }
+
+    /// Whether certificates may be left unchecked; only an administrator may allow it to a tenant.
+    pub(crate) fn insecure(&self, key: &str) -> Result<(), OptionsError> {
+        match self.environment.tenant {
+            Some(tenant) if !tenant.insecure_skip_verify => {
+                Err(self.refuse(key, format!("`{key}` is not allowed here")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// An error at an option.
+    pub(crate) fn refuse(&self, key: &str, message: String) -> OptionsError {
+        let at = self.get(key).map_or(self.node.at(), Node::at);
+        OptionsError { message: self.redactor().clean(&message), at, hint: self.hint() }
+    }
+
+    fn get(&self, key: &str) -> Option<&Node> {
+        let named = |(name, _): &&(Node, Node)| name.text().is_some_and(|name| name.eq_ignore_ascii_case(key));
+        self.node.entries().iter().find(named).map(|(_, value)| value)
+    }
+
+    fn mistake(&self, error: echion_model::yaml::DecodeError) -> OptionsError {
+        OptionsError { message: self.redactor().clean(&error.to_string()), at: error.at, hint: self.hint() }
+    }
+
+    fn hint(&self) -> String {
+        format!("see the options of `{0}` in docs/services/{0}.md", self.kind.name)
+    }
+}
+
+/// Opens an instance of `V`; it is what a kind's `open` points to.
+pub(crate) fn open<V: Vendor>(
+    name: &str,
+    node: &Node,
+    environment: &Environment,
+) -> Result<Arc<dyn Service>, OptionsError> {
+    let opening = Opening {
+        name,
+        kind: V::KIND,
+        node,
+        environment,
+        timeout: V::TIMEOUT,
+        secrets: RefCell::default(),
+        unshared: Cell::new(None),
+    };
+    let decoded = node.decode::<V::Options>().map_err(|error| opening.mistake(error))?;
+    opening.secrets.borrow_mut().extend(decoded.secrets);
+    let vendor = V::open(decoded.value, &opening)?;
+    let unshared = opening.unshared.take();
+    let both = |key: &String| unshared.as_ref().is_none_or(|unshared| unshared.contains(key));
+    let unknown = decoded.unknown.into_iter().filter(|(key, _)| both(key)).collect();
+    Ok(Arc::new(Instance { name: name.to_owned(), vendor, redactor: opening.redactor(), unknown }))
+}
+
+#[derive(Debug)]
+struct Instance<V> {
+    name: String,
+    vendor: V,
+    redactor: Redactor,
+    unknown: Vec<(String, (u32, u32))>,
+}
+
+#[async_trait]
+impl<V: Vendor> Service for Instance<V> {
+    async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
+        // Services quote through redactors of their own; this is the net below.
+        self.redactor.outcome(self.vendor.send(message).await)
+    }
+
+    fn channel(&self, recipient: &str) -> Channel {
+        self.vendor.channel(&self.name, recipient)
+    }
+
+    fn wants_json(&self) -> bool {
+        self.vendor.wants_json()
+    }
+
+    fn unknown_options(&self) -> Vec<(String, (u32, u32))> {
+        self.unknown.clone()
+    }
+}

@@ -1,0 +1,123 @@
+//! What CONTRACT.md promises, for NATS: against the real server of Debian's package `nats-server`.
+
+use std::io::Write as _;
+use std::process::{Child, Command, Stdio};
+
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+
+use super::*;
+
+struct Server {
+    child: Child,
+    port: u16,
+    _config: tempfile::NamedTempFile,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+async fn server(config: &str) -> Server {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    write!(file, "listen: \"127.0.0.1:{port}\"\n{config}\n").unwrap();
+    let mut command = Command::new("nats-server");
+    command.arg("-c").arg(file.path()).stdout(Stdio::null()).stderr(Stdio::null());
+    let child = command.spawn().unwrap_or_else(|e| panic!("apt-get install nats-server: {e}"));
+    // Held from here on, so that it ends with the test whatever happens.
+    let server = Server { child, port, _config: file };
+    for _ in 0..500 {
+        if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+            return server;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("nats-server does not listen");
+}
+
+/// A subscriber that speaks the protocol by hand; gives the next message with its headers.
+async fn subscribe(server: &Server, login: &str, subject: &str) -> BufReader<TcpStream> {
+    let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", server.port)).await.unwrap());
+    let hello = format!("CONNECT {{\"verbose\":false,\"headers\":true{login}}}\r\nSUB {subject} 1\r\nPING\r\n");
+    stream.write_all(hello.as_bytes()).await.unwrap();
+    let mut line = String::new();
+    while !line.starts_with("PONG") {
+        line.clear();
+        assert!(stream.read_line(&mut line).await.unwrap() > 0, "{line}");
+    }
+    stream
+}
+
+async fn next(stream: &mut BufReader<TcpStream>) -> String {
+    let mut text = String::new();
+    while !text.contains("hello") {
+        let read = tokio::time::timeout(Duration::from_secs(5), stream.read_line(&mut text)).await.unwrap();
+        assert!(read.unwrap() > 0, "{text}");
+    }
+    text
+}
+
+async fn publish(options: &str, subject: &str) -> Result<Receipt, SendError> {
+    let notification = Notification { message: "hello".to_owned(), ..Notification::default() };
+    let id = DeliveryId("id-1".to_owned());
+    let service = open("nats", options);
+    assert!(!format!("{service:?}").contains("marked-"), "{service:?}");
+    let message = Message { notification: &notification, recipient: subject, id: &id, now: NOW, memory: &NoMemory };
+    let sent = service.send(message).await;
+    assert!(!format!("{sent:?}").contains("marked-"), "{sent:?}");
+    sent
+}
+
+#[tokio::test]
+async fn a_message_arrives_with_its_headers() {
+    let server = server("").await;
+    let mut inbox = subscribe(&server, "", "argocd.>").await;
+    let options = format!("url: nats://127.0.0.1:{}\nheaders: {{X-Team: platform}}\n", server.port);
+    publish(&options, "argocd.deployed").await.unwrap();
+    let got = next(&mut inbox).await;
+    for part in ["HMSG argocd.deployed 1", "X-Team: platform", "Nats-Msg-Id: id-1", "hello"] {
+        assert!(got.contains(part), "{part}: {got}");
+    }
+    for subject in ["", "two words"] {
+        assert_eq!(publish(&options, subject).await.unwrap_err().kind, SendErrorKind::Permanent);
+    }
+}
+
+#[tokio::test]
+async fn a_user_is_checked_and_so_is_the_subject() {
+    let user = "{user: u, password: marked-password, permissions: {publish: \"allowed.>\", subscribe: \">\"}}";
+    let server = server(&format!("authorization: {{users: [{user}]}}")).await;
+    let login = ",\"user\":\"u\",\"pass\":\"marked-password\"";
+    let mut inbox = subscribe(&server, login, "allowed.x").await;
+    let url = format!("url: nats://127.0.0.1:{}\n", server.port);
+    let options = format!("{url}username: u\npassword: marked-password\n");
+    publish(&options, "allowed.x").await.unwrap();
+    assert!(next(&mut inbox).await.contains("hello"));
+    let error = publish(&options, "other.x").await.unwrap_err();
+    assert!(error.kind == SendErrorKind::Permanent && error.fix.contains("publish to the subject"), "{error:?}");
+    let error = publish(&format!("{url}username: u\npassword: marked-wrong-1\n"), "allowed.x").await.unwrap_err();
+    assert!(error.kind == SendErrorKind::Permanent && error.fix.contains("`password`"), "{error:?}");
+}
+
+/// Seed and key are the examples of the vendor's documentation of NKeys.
+#[tokio::test]
+async fn an_nkey_signs_the_servers_challenge() {
+    let key = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
+    let seed = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+    let server = server(&format!("authorization: {{users: [{{nkey: {key}}}]}}")).await;
+    let url = format!("url: nats://127.0.0.1:{}\n", server.port);
+    publish(&format!("{url}nkey: {seed}\n"), "x").await.unwrap();
+    let error = publish(&url, "x").await.unwrap_err();
+    assert_eq!(error.kind, SendErrorKind::Permanent, "{error:?}");
+}
+
+#[tokio::test]
+async fn no_server_is_a_failure_worth_another_try() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let error = publish(&format!("url: nats://127.0.0.1:{port}\n"), "x").await.unwrap_err();
+    assert_eq!(error.kind, RETRY, "{error:?}");
+}

@@ -1,0 +1,329 @@
+//! What CONTRACT.md promises, proved for every entry of the list. The numbers are those of the contract.
+
+pub(crate) mod fixture;
+pub(crate) mod recorder;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use echion_model::yaml::{self, Node};
+use echion_model::{Environment, NoMemory, Receipt, SendError, SendErrorKind, ServiceKind};
+
+use tokio::task::JoinSet;
+
+use fixture::{Fixture, json_of, text};
+use recorder::{Call, Recorder, Reply};
+
+/// The types that speak HTTP and have golden requests; the others prove the same in tests of their own.
+fn over_http() -> impl Iterator<Item = &'static ServiceKind> {
+    echion_services::ALL.iter().copied().filter(|kind| !["console", "email", "nats"].contains(&kind.name))
+}
+
+/// Proves something for every type, one beside the other.
+async fn for_each<F: Future<Output = ()> + Send + 'static>(prove: impl Fn(&'static ServiceKind) -> F) {
+    let mut proofs: JoinSet<()> = over_http().map(prove).collect();
+    while let Some(proof) = proofs.join_next().await {
+        proof.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+    }
+}
+
+fn class(outcome: &Result<Receipt, SendError>) -> &'static str {
+    match outcome.as_ref().map_err(|error| error.kind) {
+        Ok(_) => "delivered",
+        Err(SendErrorKind::RateLimited { .. }) => "rate-limited",
+        Err(SendErrorKind::Retryable { .. }) => "retryable",
+        Err(SendErrorKind::Permanent) => "permanent",
+    }
+}
+
+/// 1, 2: the example opens; an unknown option is reported by its key, a wrong type by key and place.
+#[test]
+fn options_are_read_and_the_unknown_is_named() {
+    assert!(echion_services::ALL.is_sorted_by(|a, b| a.name < b.name));
+    for kind in echion_services::ALL {
+        let open = |options: &str| {
+            let mut node = yaml::parse(options).unwrap();
+            fixture::with_key(&mut node);
+            (kind.open)("x", &node, &Environment::default())
+        };
+        let service = open(kind.example).unwrap_or_else(|e| panic!("{}: {e:?}", kind.name));
+        assert!(service.unknown_options().is_empty(), "{}: {:?}", kind.name, service.unknown_options());
+        if kind.options.is_empty() {
+            continue;
+        }
+        let service = open(&format!("{}\nnoSuchOption: 1\n", kind.example.trim_end())).unwrap();
+        let keys: Vec<_> = service.unknown_options().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["noSuchOption"], "{}", kind.name);
+        for option in kind.options {
+            assert!(!option.about.trim().is_empty(), "{} {}", kind.name, option.name);
+            let text = format!("{}: {{}}\n", option.name);
+            let wrong = if option.shape == echion_model::OptionShape::Text { open(&text) } else { continue };
+            let error = wrong.err().unwrap_or_else(|| panic!("{}: {text}", kind.name));
+            assert!(error.message.contains(&format!("`{}`", option.name)), "{}: {error:?}", kind.name);
+            assert_eq!(error.at, (1, option.name.len() as u32 + 3), "{}: {error:?}", kind.name);
+        }
+    }
+}
+
+/// 3: golden requests.
+#[tokio::test]
+async fn golden_requests_match() {
+    for kind in over_http() {
+        let recorder = Recorder::start().await;
+        let fixture = Fixture::read(kind, &recorder.base());
+        for case in fixture.cases() {
+            let memory = crate::Pad::default();
+            case.script(&recorder);
+            let service = case.open("");
+            let mut outcome = case.send(&service, &memory).await;
+            if case.node.get("twice").is_some() {
+                outcome = case.send(&service, &memory).await;
+            }
+            let calls = recorder.take();
+            check_calls(&case.name(), case.node.get("requests"), &calls);
+            check_outcome(&case.name(), case.node.get("outcome"), &outcome);
+        }
+        covers(&fixture);
+    }
+}
+
+/// Every option and every field of the section occurs in some case.
+fn covers(fixture: &Fixture) {
+    let written = format!("{:?}", fixture.node).to_lowercase();
+    let said = |name: &str| written.contains(&format!("text: \"{}\"", name.to_lowercase()));
+    for option in fixture.kind.options {
+        assert!(said(option.name), "{}: no case has the option `{}`", fixture.kind.name, option.name);
+    }
+    for field in fixture.kind.section.iter().flat_map(|section| section.fields) {
+        assert!(field.name.starts_with('<') || said(field.name), "{}: no case has `{}`", fixture.kind.name, field.name);
+    }
+}
+
+fn check_calls(name: &str, want: Option<&Node>, calls: &[Call]) {
+    let Some(yaml::Kind::List(want)) = want.map(|want| &want.kind) else {
+        assert!(calls.is_empty(), "{name}: {calls:#?}");
+        return;
+    };
+    let got: Vec<String> = calls.iter().map(|call| format!("{} {}", call.method, call.path)).collect();
+    let lines: Vec<String> = want.iter().map(|w| text(w.get("line").unwrap())).collect();
+    // A line that ends with `…` gives the beginning; header values too.
+    let fits = |got: &str, want: &str| match want.strip_suffix('…') {
+        Some(beginning) => got.starts_with(beginning),
+        None => got == want,
+    };
+    assert!(got.len() == lines.len() && got.iter().zip(&lines).all(|(g, w)| fits(g, w)), "{name}: {calls:#?}");
+    for (want, call) in want.iter().zip(calls) {
+        for (header, value) in want.get("headers").map(Node::entries).unwrap_or_default() {
+            let found = call.headers.iter().find(|(n, _)| *n == text(header).to_lowercase());
+            assert!(found.is_some_and(|(_, v)| fits(v, &text(value))), "{name}: {header:?} of {call:#?}");
+        }
+        if let Some(json) = want.get("json") {
+            let got: serde_json::Value = serde_json::from_str(&call.body).unwrap_or_default();
+            assert_eq!(got, json_of(json), "{name}: {}", call.body);
+        }
+        if let Some(form) = want.get("form") {
+            let got: BTreeMap<String, String> =
+                url::form_urlencoded::parse(call.body.as_bytes()).into_owned().collect();
+            let want: BTreeMap<String, String> = form.entries().iter().map(|(k, v)| (text(k), text(v))).collect();
+            assert_eq!(got, want, "{name}");
+        }
+        if let Some(body) = want.get("body") {
+            assert_eq!(call.body, text(body), "{name}");
+        }
+    }
+}
+
+fn check_outcome(name: &str, want: Option<&Node>, outcome: &Result<Receipt, SendError>) {
+    let Some(want) = want else {
+        assert!(outcome.is_ok(), "{name}: {outcome:?}");
+        return;
+    };
+    let kind = want.get("class").unwrap_or(want);
+    assert_eq!(class(outcome), text(kind), "{name}: {outcome:?}");
+    for (part, said) in
+        [("reason", outcome.as_ref().err().map(|e| &e.reason)), ("fix", outcome.as_ref().err().map(|e| &e.fix))]
+    {
+        if let Some(want) = want.get(part) {
+            assert!(said.is_some_and(|said| said.contains(&text(want))), "{name}: {part} of {outcome:?}");
+        }
+    }
+}
+
+/// 4: every status has its outcome.
+#[tokio::test]
+async fn every_status_has_the_documented_outcome() {
+    for_each(statuses_of).await;
+}
+
+async fn statuses_of(kind: &'static ServiceKind) {
+    let recorder = Recorder::start().await;
+    let fixture = Fixture::read(kind, &recorder.base());
+    let case = &fixture.cases()[0];
+    let service = case.open("");
+    let exceptions: BTreeMap<String, String> = fixture
+        .node
+        .get("statuses")
+        .map(Node::entries)
+        .unwrap_or_default()
+        .iter()
+        .map(|(k, v)| (text(k), text(v)))
+        .collect();
+    // Those that are registered and the ends of the classes; all of them are judged beside `by_status` itself.
+    let rest = [226, 299, 399, 451, 499, 598, 599];
+    for status in (200..=208).chain(300..=308).chain(400..=431).chain(500..=511).chain(rest) {
+        recorder.script(vec![(String::new(), Reply::status(status))]);
+        let outcome = case.send(&service, &NoMemory).await;
+        let usual = match status {
+            200..=299 if fixture.says("empty") == "delivered" => "delivered",
+            200..=299 => "retryable",
+            429 => "rate-limited",
+            408 | 425 => "retryable",
+            501 => "permanent",
+            500.. => "retryable",
+            _ => "permanent",
+        };
+        let want = exceptions.get(&status.to_string()).map_or(usual, String::as_str);
+        assert_eq!(class(&outcome), want, "{} {status}: {outcome:?}", kind.name);
+        if let Err(error) = outcome {
+            assert_eq!(error.fix.is_empty(), class(&Err(error.clone())) != "permanent", "{} {error:?}", kind.name);
+        }
+    }
+    // An interim answer is not the last word.
+    for status in [100, 103, 199] {
+        recorder.script(vec![(String::new(), Reply::status(status))]);
+        assert_ne!(class(&case.send(&service, &NoMemory).await), "delivered", "{} {status}", kind.name);
+    }
+    let after = vec![("Retry-After".to_owned(), "7".to_owned())];
+    recorder.script(vec![(String::new(), Reply::Answer(429, after, String::new()))]);
+    let error = case.send(&service, &NoMemory).await.unwrap_err();
+    assert_eq!(error.kind, SendErrorKind::RateLimited { retry_after: Duration::from_secs(7) }, "{}", kind.name);
+}
+
+/// 5: no answer, or one that cannot be used.
+#[tokio::test]
+async fn broken_answers_are_failures_that_end() {
+    for_each(broken_answers_of).await;
+}
+
+async fn broken_answers_of(kind: &'static ServiceKind) {
+    let recorder = Recorder::start().await;
+    let fixture = Fixture::read(kind, &recorder.base());
+    let case = &fixture.cases()[0];
+    let (service, hurried) = (case.open(""), case.open("timeout: 300ms\n"));
+    let unread = if fixture.says("empty") == "delivered" { "delivered" } else { "retryable" };
+    let flood = "x".repeat(2_000_000);
+    for (reply, want) in [
+        (Reply::Drop, "retryable"),
+        (Reply::Cut, "retryable"),
+        (Reply::Hang, "retryable"),
+        (Reply::ok("\u{1}\u{fffd}{[garbled"), unread),
+        (Reply::ok("<html>proxy</html>"), unread),
+        (Reply::ok("null"), unread),
+        (Reply::ok("[]"), unread),
+        (Reply::ok(&flood), unread),
+        (Reply::Answer(500, Vec::new(), flood.clone()), "retryable"),
+    ] {
+        recorder.script(vec![(String::new(), reply.clone())]);
+        let service = if matches!(reply, Reply::Hang) { &hurried } else { &service };
+        let sent = tokio::time::timeout(Duration::from_secs(20), case.send(service, &NoMemory)).await.unwrap();
+        let reply: String = format!("{reply:?}").chars().take(60).collect();
+        assert_eq!(class(&sent), want, "{} {reply}: {sent:?}", kind.name);
+        let said = sent.map_or_else(|error| error.reason + &error.fix, |receipt| receipt.answer);
+        assert!(said.len() < 1000, "{} {reply}: {said}", kind.name);
+    }
+    // Cancelled in the middle; the next message goes through.
+    recorder.script(vec![(String::new(), Reply::Hang)]);
+    let sending = case.send(&service, &NoMemory);
+    assert!(tokio::time::timeout(Duration::from_millis(50), sending).await.is_err(), "{}", kind.name);
+    case.script(&recorder);
+    case.send(&service, &NoMemory).await.unwrap_or_else(|e| panic!("{}: {e:?}", kind.name));
+    drop(recorder);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let refused = case.send(&service, &NoMemory).await;
+    assert_eq!(class(&refused), "retryable", "{}: {refused:?}", kind.name);
+}
+
+/// 6: nothing that is secret is said, whatever happens. Secrets of the fixtures begin with `marked-`.
+#[tokio::test]
+async fn no_secret_is_said() {
+    for_each(secrets_of).await;
+}
+
+async fn secrets_of(kind: &'static ServiceKind) {
+    let recorder = Recorder::start().await;
+    let fixture = Fixture::read(kind, &recorder.base());
+    let mut said = Vec::new();
+    for case in fixture.cases() {
+        let service = case.open("");
+        said.push(format!("{service:?} {:?}", service.channel("x")));
+        for status in [200, 202, 400, 401, 403, 404, 422, 429, 500] {
+            recorder.script(vec![(String::new(), Reply::Echo(status))]);
+            said.push(format!("{status}: {:?}", case.send(&service, &NoMemory).await));
+        }
+        for reply in [Reply::Drop, Reply::Cut] {
+            recorder.script(vec![(String::new(), reply)]);
+            said.push(format!("{:?}", case.send(&service, &NoMemory).await));
+        }
+        // A vendor that says yes first and repeats everything in the end.
+        case.script(&recorder);
+        said.push(format!("{:?}", case.send(&service, &NoMemory).await));
+    }
+    let secrets = format!("{:?}", fixture.node).contains("marked-");
+    let none = kind.options.iter().all(|o| !o.shape.words().contains("secret"));
+    assert!(secrets || none, "{}: no case has a secret", kind.name);
+    for call in recorder.take() {
+        let tokens = call.headers.iter().filter(|(name, _)| name.contains("auth") || name.contains("token"));
+        for part in tokens.flat_map(|(_, value)| value.split(' ')).filter(|part| part.len() > 12) {
+            assert!(!said.iter().any(|text| text.contains(part)), "{}: {part}", kind.name);
+        }
+    }
+    for text in &said {
+        assert!(!text.contains("marked-"), "{}: {text}", kind.name);
+    }
+}
+
+/// 2, 6: a secret that stands in the wrong place is not repeated.
+#[test]
+fn options_that_are_wrong_say_nothing_secret() {
+    for kind in echion_services::ALL {
+        for option in kind.options.iter().chain(echion_services::shared_options()) {
+            for value in ["[marked-secret]", "{a: [marked-secret]}", "marked-secret", "https://marked-secret:99999/"] {
+                let node = yaml::parse(&format!("{}: {value}\n", option.name)).unwrap();
+                let opened = (kind.open)("x", &node, &Environment::default());
+                let said = opened.map_or_else(|error| format!("{error:?}"), |service| format!("{service:?}"));
+                let secret = option.shape.words().contains("secret");
+                assert!(!secret || !said.contains("marked-secret"), "{} {}: {said}", kind.name, option.name);
+            }
+        }
+    }
+}
+
+/// A section belongs to the application that it was rendered for: nothing of an earlier one sticks.
+#[test]
+fn a_section_keeps_nothing_of_an_earlier_application() {
+    for kind in over_http().filter(|kind| kind.section.is_some()) {
+        let fixture = Fixture::read(kind, "http://127.0.0.1:1");
+        for case in fixture.cases() {
+            let second = case.render_for(&["guestbook", "bookguest"]);
+            let fresh = case.render_for(&["bookguest"]);
+            assert_eq!(second, fresh, "{}", case.name());
+        }
+    }
+}
+
+/// 7: every type has its page, which names every option and every field. That its snippets work is proved in `echion-engine`.
+#[test]
+fn every_type_has_its_page() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/services");
+    for kind in echion_services::ALL {
+        let path = docs.join(format!("{}.md", kind.name));
+        let page = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let names = kind.options.iter().map(|o| o.name);
+        let names = names.chain(kind.section.iter().flat_map(|s| s.fields).map(|f| f.name));
+        for name in names.filter(|name| !name.starts_with('<')) {
+            assert!(page.contains(&format!("`{name}`")), "{}: `{name}` is not explained", path.display());
+        }
+        assert!(page.contains("ecipient"), "{}: what is the recipient?", path.display());
+    }
+}

@@ -1,0 +1,264 @@
+//! The controller against an API server that misbehaves by script: it recovers each time, and tells each change once.
+
+mod server;
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::json;
+
+use server::{Break, Fault, Server};
+
+/// The built program, and what it logs.
+struct Controller {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+    _home: tempfile::TempDir,
+}
+
+impl Controller {
+    fn start(server: &Server) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = crate::echion();
+        command.env("HOME", home.path()).env_remove("KUBECONFIG").env_remove("KUBERNETES_SERVICE_HOST");
+        command.args(["controller", "--server", &format!("http://{}", server.address), "--token", "x", "-n", "argocd"]);
+        command.args(["--leader-election", "off", "--metrics-port", "0"]);
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let (sink, stderr) = (Arc::clone(&lines), child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                sink.lock().unwrap().push(line);
+            }
+        });
+        Self { child, lines, _home: home }
+    }
+
+    fn log(&self) -> String {
+        self.lines.lock().unwrap().join("\n")
+    }
+}
+
+impl Drop for Controller {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            #[allow(clippy::print_stderr, reason = "what a failed test shows")]
+            {
+                eprintln!("{}", self.log());
+            }
+        }
+    }
+}
+
+/// A server with a configuration, a project, and three Applications that are done: two pages.
+async fn world() -> Server {
+    let server = Server::start().await;
+    let data = json!({
+        "service.webhook.hook": format!("url: http://{}/hook", server.address),
+        "template.told": "webhook:\n  hook:\n    method: POST\n    body: '{{.app.metadata.name}} {{.app.status.revision}}'",
+        "trigger.on-done": "- when: app.status.phase == 'done'\n  oncePer: app.status.revision\n  send: [told]",
+    });
+    server.put("configmaps", "argocd-notifications-cm", json!({ "metadata": {}, "data": data }));
+    server.put("secrets", "argocd-notifications-secret", json!({ "metadata": {}, "data": {} }));
+    let project = json!({ "apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": {}, "spec": {} });
+    server.put("appprojects", "default", project);
+    for name in ["a", "b", "c"] {
+        server.app(name, "r1");
+    }
+    server
+}
+
+/// Exactly these have been told, in any order. Another Application shows that nothing more is on its way.
+async fn told_exactly(server: &Server, fence: &str, expected: &[&str]) {
+    let all = |told: &[String]| expected.iter().all(|e| told.iter().any(|t| t == e));
+    server.until("told everything", |server| all(&server.told())).await;
+    server.app("fence", fence);
+    let last = format!("fence {fence}");
+    server.until("told the last one", |server| server.told().contains(&last)).await;
+    let told: Vec<String> = server.told().into_iter().filter(|told| !told.starts_with("fence")).collect();
+    let mut expected: Vec<&str> = expected.to_vec();
+    expected.sort_unstable();
+    assert_eq!(told, expected);
+}
+
+const FIRST: [&str; 3] = ["a r1", "b r1", "c r1"];
+
+/// A controller that has told what there is.
+async fn running(server: &Server) -> Controller {
+    let controller = Controller::start(server);
+    told_exactly(server, "begin", &FIRST).await;
+    controller
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_whose_history_goes_in_the_middle_begins_again() {
+    let server = world().await;
+    server.fault("page applications", Fault::Status(410, &[]));
+    let _controller = running(&server).await;
+    assert!(server.times("list applications") >= 2, "{:?}", server.requests());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_requests_and_errors_of_the_server_are_waited_out() {
+    let server = world().await;
+    server.fault("list configmaps", Fault::Status(500, &[]));
+    server.fault("list secrets", Fault::Status(429, &[("retry-after", "1")]));
+    server.fault("list appprojects", Fault::Status(503, &[]));
+    server.fault("list applications", Fault::Status(429, &[("retry-after", "1")]));
+    server.fault("page applications", Fault::Status(500, &[]));
+    server.fault("watch applications", Fault::Status(500, &[]));
+    server.fault("watch applications", Fault::Status(429, &[("retry-after", "1")]));
+    let _controller = running(&server).await;
+}
+
+/// A balancer that has lost its servers says 503. That is told, and tried again after pauses that grow, but not beyond seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_unavailable_is_asked_again_after_growing_pauses() {
+    let server = world().await;
+    for _ in 0..5 {
+        server.fault("list applications", Fault::Status(503, &[]));
+    }
+    let begun = tokio::time::Instant::now();
+    let controller = running(&server).await;
+    // 0.1, 0.2, 0.4, 0.8 and 1.6 seconds.
+    assert!(begun.elapsed() > Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert_eq!(controller.log().matches("answered 503").count(), 5, "{}", controller.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_page_only_takes_its_time() {
+    let server = world().await;
+    server.fault("page applications", Fault::Slow(Duration::from_millis(1500)));
+    let _controller = running(&server).await;
+    assert_eq!(server.times("list applications"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_between_two_pages_is_told_once() {
+    let server = world().await;
+    server.fault("page applications", Fault::Slow(Duration::from_millis(700)));
+    let _controller = Controller::start(&server);
+    server.asked("page applications", 0).await;
+    // `a` was listed as it was before; `c` is listed as it is now, and told by the watch again.
+    server.app("a", "r2");
+    server.app("c", "r2");
+    told_exactly(&server, "end", &["a r1", "a r2", "b r1", "c r2"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_that_ends_goes_on_where_it_ended() {
+    let server = world().await;
+    let _controller = running(&server).await;
+    let watches = server.times("watch applications");
+    server.cut("applications", Break::End);
+    server.app("a", "r2");
+    server.asked("watch applications", watches).await;
+    told_exactly(&server, "end", &["a r1", "a r2", "b r1", "c r1"]).await;
+    assert_eq!(server.times("list applications"), 1, "{:?}", server.requests());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_that_is_cut_in_the_middle_of_a_line_loses_nothing() {
+    let server = world().await;
+    let _controller = running(&server).await;
+    let watches = server.times("watch applications");
+    server.cut("applications", Break::Cut);
+    server.app("b", "r2");
+    server.asked("watch applications", watches).await;
+    told_exactly(&server, "end", &["a r1", "b r1", "b r2", "c r1"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bookmark_is_where_the_next_watch_begins() {
+    let server = world().await;
+    let _controller = running(&server).await;
+    // Until the annotation of the last one is written, its news may be on the way.
+    let version = loop {
+        let before = server.requests().len();
+        let version = server.bookmark();
+        server.cut("applications", Break::End);
+        server
+            .until("a watch", |server| server.requests()[before..].iter().any(|r| r.starts_with("watch appli")))
+            .await;
+        let last = server.requests().into_iter().rfind(|r| r.starts_with("watch applications")).unwrap();
+        if last == format!("watch applications {version}") {
+            break version;
+        }
+    };
+    // What lies before the bookmark may be forgotten now.
+    server.compact(false);
+    server.cut("applications", Break::End);
+    server.app("a", "r2");
+    told_exactly(&server, "end", &["a r1", "a r2", "b r1", "c r1"]).await;
+    assert!(version > 0 && server.times("list applications") == 1, "{:?}", server.requests());
+}
+
+/// Whatever says that the history is gone, what happened meanwhile is noticed: changes, new ones, and deletions.
+async fn history_is_gone(refused: bool) {
+    let server = world().await;
+    let _controller = running(&server).await;
+    let (lists, watches) = (server.times("list applications"), server.times("watch applications"));
+    server.down("applications", true);
+    server.cut("applications", if refused { Break::End } else { Break::Gone });
+    let tries = |server: &Server| server.times("list applications") + server.times("watch applications");
+    server.until("tried again", |server| tries(server) > lists + watches).await;
+    // Nobody sees this happen.
+    server.app("a", "r2");
+    server.delete("applications", "b");
+    server.delete("applications", "c");
+    server.app("c", "r1");
+    server.app("d", "r1");
+    server.compact(refused);
+    server.down("applications", false);
+    // `c` is another one of the same name.
+    let expected = ["a r1", "a r2", "b r1", "c r1", "c r1", "d r1"];
+    server.until("told of the other c", |server| server.told().iter().filter(|t| *t == "c r1").count() == 2).await;
+    told_exactly(&server, "middle", &expected).await;
+    // `b` was forgotten: when it comes back, it is new.
+    server.app("b", "r1");
+    let twice = |server: &Server| server.told().iter().filter(|told| *told == "b r1").count() == 2;
+    server.until("told of the other b", twice).await;
+    told_exactly(&server, "end", &["a r1", "a r2", "b r1", "b r1", "c r1", "c r1", "d r1"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_whose_history_is_gone_lists_again_and_sees_what_is_gone() {
+    history_is_gone(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_that_is_refused_for_its_history_lists_again_and_sees_what_is_gone() {
+    history_is_gone(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_changes_while_its_watch_is_broken_is_used() {
+    let server = world().await;
+    let _controller = running(&server).await;
+    let lists = server.times("list configmaps");
+    server.down("configmaps", true);
+    server.cut("configmaps", Break::Gone);
+    server.asked("list configmaps", lists).await;
+    let data = json!({
+        "service.webhook.hook": format!("url: http://{}/hook", server.address),
+        "template.told": "webhook:\n  hook:\n    method: POST\n    body: 'new {{.app.metadata.name}}'",
+        "trigger.on-done": "- when: app.status.phase == 'done'\n  oncePer: app.status.revision\n  send: [told]",
+    });
+    server.put("configmaps", "argocd-notifications-cm", json!({ "metadata": {}, "data": data }));
+    server.compact(true);
+    let lists = server.times("list configmaps");
+    server.down("configmaps", false);
+    server.asked("list configmaps", lists).await;
+    // The new words are in use a moment after the list.
+    let mut revision = 1;
+    while !server.told().contains(&"new a".to_owned()) {
+        revision += 1;
+        server.app("a", &format!("r{revision}"));
+        let before = server.told().len();
+        server.until("told of it", |server| server.told().len() > before).await;
+    }
+}
