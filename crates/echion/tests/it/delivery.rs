@@ -169,3 +169,21 @@ async fn a_running_program_follows_manifests_configuration_and_a_folder_that_is_
 pub(crate) fn fault(json: &str) -> Fault {
     serde_json::from_str(json).unwrap()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_has_no_repo_server_and_messages_go_out() {
+    let bench = Bench::new(DingTalkOptions::default()).await;
+    bench.keys(&[
+        ("service.webhook.hook", &format!("url: {}\n", bench.sandbox.url("/hook"))),
+        (
+            "template.t",
+            "webhook: {hook: {method: POST, body: 'by [{{(call .repo.GetCommitMetadata .app.status.sync.revision).Author}}]'}}",
+        ),
+        ("trigger.on-x", "- {when: 'true', send: [t]}"),
+        ("subscriptions", "- {recipients: [hook], triggers: [on-x]}"),
+    ]);
+    bench.app("shop", SUCCEEDED);
+    let (summary, code) = bench.once();
+    assert_eq!((summary["delivered"].as_u64(), code), (Some(1), 0), "{summary}");
+    assert_eq!(bench.sandbox.messages()[0].body, "by []");
+}
