@@ -14,6 +14,7 @@ mod rbac;
 mod recorder;
 mod repo_server;
 mod scenarios;
+mod secrecy;
 mod servers;
 mod surface;
 mod tenants;

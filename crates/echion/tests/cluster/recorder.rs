@@ -30,6 +30,8 @@ pub(crate) struct Rule {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
+    /// Answer with everything that was sent instead.
+    pub(crate) echo: bool,
 }
 
 #[derive(Default)]
@@ -117,7 +119,8 @@ async fn answer(
     let (status, extra, text) = match rule {
         Some(rule) => {
             rule.times = rule.times.map(|left| left - 1);
-            (rule.status, rule.headers.clone(), rule.body.clone())
+            let body = if rule.echo { format!("{received:?}") } else { rule.body.clone() };
+            (rule.status, rule.headers.clone(), body)
         }
         None if received.path.starts_with("/slack/") => {
             inner.slack += 1;

@@ -58,6 +58,7 @@ impl Replay<'_> {
                 .map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned()))
                 .collect(),
             body: text(rule, "body"),
+            echo: false,
         });
         self.recorder.rules(rules.collect());
     }

@@ -24,7 +24,7 @@ fn degraded() -> Value {
 }
 
 /// Notes of the Events in a namespace.
-async fn events(space: &Space) -> Vec<(String, String)> {
+pub(crate) async fn events(space: &Space) -> Vec<(String, String)> {
     let kind = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("events.k8s.io", "v1", "Event"), "events");
     let api: Api<DynamicObject> = Api::namespaced_with(space.client.clone(), &space.namespace, &kind);
     let list = api.list(&ListParams::default()).await.unwrap();
