@@ -68,6 +68,10 @@ impl Vendor for Mattermost {
         let request = Request::post(self.url.clone()).bearer(&self.token).json(&body);
         self.http.deliver(request, message.now, |answer| answer.by_status()).await
     }
+
+    fn wants_json(&self) -> bool {
+        true
+    }
 }
 
 fn payload(notification: &Notification, recipient: &str) -> Result<Value, SendError> {

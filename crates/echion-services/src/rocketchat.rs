@@ -90,6 +90,10 @@ impl Vendor for RocketChat {
         }
         sent
     }
+
+    fn wants_json(&self) -> bool {
+        true
+    }
 }
 
 impl RocketChat {

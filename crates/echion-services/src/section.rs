@@ -1,7 +1,9 @@
 //! The part of a template that belongs to a service, declared as a list of fields: compiled once, rendered to JSON of the same shape.
 
 use echion_model::yaml::{Kind, Node};
-use echion_model::{Field, FieldShape, RenderContext, RenderError, Section, SectionError, Text, TextCompiler};
+use echion_model::{
+    Field, FieldShape, JsonText, RenderContext, RenderError, Section, SectionError, Text, TextCompiler,
+};
 use serde_json::{Map, Value};
 
 pub(crate) use crate::rendered::{Rendered, cut, cut_bytes, fit, put};
@@ -50,6 +52,8 @@ type Parts = Vec<(&'static str, Part)>;
 #[derive(Debug)]
 enum Part {
     Text(Box<dyn Text>),
+    /// A text that is read as JSON.
+    Json(Box<dyn Text>),
     /// Absent when it cannot be rendered.
     Attempt(Box<dyn Text>),
     Tree(Tree),
@@ -115,7 +119,7 @@ impl Compiling<'_> {
                 Part::Text(self.text(node, path)?)
             }
             FieldShape::Json if matches!(node.kind, Kind::List(_) | Kind::Map(_)) => self.tree(node, path),
-            FieldShape::Json => Part::Text(self.text(node, path)?),
+            FieldShape::Json => Part::Json(self.text(node, path)?),
             FieldShape::Plain => Part::Tree(Tree::Fixed(self.plain(node, path)?.into())),
             FieldShape::Flag => match node.kind {
                 Kind::Bool(flag) => Part::Tree(Tree::Fixed(flag.into())),
@@ -203,13 +207,44 @@ impl Section for Compiled {
     fn unknown_fields(&self) -> Vec<(String, (u32, u32))> {
         self.unknown.clone()
     }
+
+    fn json_texts<'s>(&'s self, _: &str, rendered: &Value) -> Vec<JsonText<'s>> {
+        let mut found = Vec::new();
+        json_texts(&self.parts, rendered, "", &mut found);
+        found
+    }
+}
+
+/// The texts among the parts that are read as JSON, with what they rendered to. An empty one is as good as absent.
+fn json_texts<'s>(parts: &'s Parts, rendered: &Value, within: &str, found: &mut Vec<JsonText<'s>>) {
+    for (name, part) in parts {
+        let path = if within.is_empty() { (*name).to_owned() } else { format!("{within}.{name}") };
+        let Some(rendered) = rendered.get(name) else { continue };
+        match part {
+            Part::Json(text) => {
+                let rendered = rendered.as_str().unwrap_or_default().as_bytes().to_vec();
+                if !rendered.trim_ascii().is_empty() {
+                    found.push(JsonText { path, text: &**text, rendered });
+                }
+            }
+            Part::Fields(parts) => json_texts(parts, rendered, &path, found),
+            Part::List(items) => {
+                for (i, (parts, rendered)) in items.iter().zip(rendered.as_array().into_iter().flatten()).enumerate() {
+                    json_texts(parts, rendered, &format!("{path}[{i}]"), found);
+                }
+            }
+            Part::Text(_) | Part::Attempt(_) | Part::Tree(_) | Part::MapOrSource(_) => {}
+        }
+    }
 }
 
 fn render(parts: &Parts, context: &RenderContext<'_>) -> Result<Value, RenderError> {
     let mut fields = Map::new();
     for (name, part) in parts {
         let value = match part {
-            Part::Text(text) => text.render(context).map(|text| Value::String(text.to_text().into_owned())),
+            Part::Text(text) | Part::Json(text) => {
+                text.render(context).map(|text| Value::String(text.to_text().into_owned()))
+            }
             Part::Attempt(text) => match text.render(context) {
                 Ok(text) => Ok(Value::String(text.to_text().into_owned())),
                 Err(_) => continue,
@@ -300,10 +335,20 @@ mod tests {
         field("flag", FieldShape::Flag, "."),
         field("texts", FieldShape::Texts, "."),
         field("map", FieldShape::Map, "."),
+        field("json", FieldShape::Json, "."),
     ];
 
     fn compiled(text: &str) -> Result<Box<dyn Section>, Vec<SectionError>> {
         compile("s", FIELDS, &yaml::parse(text).unwrap(), &Plain)
+    }
+
+    #[test]
+    fn texts_that_are_read_as_json_are_told_with_what_they_rendered_to() {
+        let section = compiled("json: '[1'\n").unwrap();
+        let texts = section.json_texts("x", &json!({ "json": "[1" }));
+        assert_eq!(texts.len(), 1);
+        assert_eq!((texts[0].path.as_str(), texts[0].rendered.as_slice()), ("json", b"[1".as_slice()));
+        assert!(section.json_texts("x", &json!({ "json": " " })).is_empty());
     }
 
     #[test]

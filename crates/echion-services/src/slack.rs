@@ -144,6 +144,10 @@ impl Vendor for Slack {
         // Slack counts by channel.
         Channel { name: format!("{name}/{recipient}"), concurrency: 1, ..vendor::channel(name, &KIND) }
     }
+
+    fn wants_json(&self) -> bool {
+        true
+    }
 }
 
 impl Slack {

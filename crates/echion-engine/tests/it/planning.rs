@@ -233,6 +233,20 @@ fn other_namespaces_are_skipped_where_patterns_say_so() {
 }
 
 #[test]
+fn attachments_that_are_no_json_are_reported_with_the_value_that_broke_them() {
+    let config = config(&[
+        ("trigger.on-x", "- when: 'true'\n  send: [t]\n"),
+        ("template.t", "slack:\n  attachments: |\n    [{\n      \"title\": \"{{.app.status.text}}\"\n    }]\n"),
+        ("service.slack", "token: t\n"),
+        ("subscriptions", "- recipients: ['slack:c']\n  triggers: [on-x]\n"),
+    ]);
+    let plan = Memory::default().look(&config, &with_status(r#"{text: 'say "hi"'}"#));
+    let notes = plan.notes.join("\n");
+    assert!(notes.starts_with("template.t.slack.attachments:2:15: this must be JSON, but is not:"), "{notes}");
+    assert!(notes.contains(r#"`{{.app.status.text}}` printed `say "hi"`"#), "{notes}");
+}
+
+#[test]
 fn a_body_that_is_no_json_is_reported_with_the_value_that_broke_it() {
     let notes = |url: &str, body: &str| {
         let config = config(&[
