@@ -23,6 +23,8 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// How the server behaves.
 #[derive(Clone, Debug, Default)]
 pub struct MailOptions {
+    /// The port; 0 takes a free one.
+    pub port: u16,
     /// Certificate and key in PEM; with them STARTTLS is offered.
     pub certificate: Option<(String, String)>,
     /// User and password; without them anybody may send.
@@ -60,12 +62,12 @@ impl Drop for MailServer {
 }
 
 impl MailServer {
-    /// Starts a server on a free port of this machine.
+    /// Starts a server on this machine.
     ///
     /// # Errors
-    /// When no port is free, or the certificate cannot be used.
+    /// When the port is not free, or the certificate cannot be used.
     pub async fn start(options: MailOptions) -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
         let address = listener.local_addr()?;
         let mails = Arc::new(Mutex::new(Vec::new()));
         let acceptor = options.certificate.as_ref().map(|(certificate, key)| acceptor(certificate, key)).transpose()?;

@@ -155,6 +155,9 @@ pub(crate) struct Sandbox {
     /// Port on 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 8181)]
     pub(crate) port: u16,
+    /// Port of the mail server on 127.0.0.1; 0 takes a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub(crate) smtp_port: u16,
     /// Signing secret that the DingTalk robot checks.
     #[arg(long, value_name = "SECRET")]
     pub(crate) dingtalk_secret: Option<String>,

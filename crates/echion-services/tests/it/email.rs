@@ -25,7 +25,7 @@ async fn send_to(service: &Arc<dyn Service>, notification: &Notification, to: &s
 fn with_tls() -> MailOptions {
     let certificate = Some((CERTIFICATE.to_owned(), suite::fixture::KEY.to_owned()));
     let login = Some(("user".to_owned(), "marked-password".to_owned()));
-    MailOptions { certificate, login, refusal: None }
+    MailOptions { certificate, login, refusal: None, ..MailOptions::default() }
 }
 
 /// The certificate as an option.

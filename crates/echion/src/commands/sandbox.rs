@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use echion_sandbox::{DingTalkOptions, Options, Received, Sandbox};
+use std::time::Duration;
+
+use echion_sandbox::{DingTalkOptions, Mail, MailOptions, MailServer, Options, Received, Sandbox};
 
 use crate::{Failure, Outcome, args, print, setup};
 
@@ -23,18 +25,31 @@ pub(super) async fn run(args: args::Sandbox) -> Outcome {
         Failure::new(format!("cannot listen on 127.0.0.1:{port}: {error}"))
             .hint("choose another port with `--port`; 0 takes a free one")
     })?;
+    let mail = MailServer::start(MailOptions { port: args.smtp_port, ..MailOptions::default() });
+    let mail = mail.await.map_err(|error| {
+        Failure::new(format!("cannot listen on 127.0.0.1:{}: {error}", args.smtp_port))
+            .hint("choose another port with `--smtp-port`; 0 takes a free one")
+    })?;
     let token = args.dingtalk_token.as_deref().map_or("any", |_| "TOKEN");
     print::note(&format!("DingTalk robot  {}", sandbox.url(&format!("/robot/send?access_token={token}"))));
     let base = sandbox.url("");
     print::note(&format!("chat services   {} as their `apiURL`", base.trim_end_matches('/')));
     print::note(&format!("webhook         {}", sandbox.url("/any/other/path")));
+    print::note(&format!("mail server     {} (SMTP)", mail.address));
     print::note(&format!("what came in    {}", sandbox.url("/messages")));
     print::note("Ctrl-C ends\n");
     let mut news = sandbox.subscribe();
     let mut ending = std::pin::pin!(super::run::ended());
+    let mut look = tokio::time::interval(Duration::from_millis(200));
+    let mut shown = 0;
     loop {
         tokio::select! {
             () = &mut ending => break,
+            _ = look.tick() => {
+                let mails = mail.mails();
+                mails.iter().skip(shown).for_each(show_mail);
+                shown = mails.len();
+            }
             received = news.recv() => match received {
                 Ok(received) => show(&received),
                 Err(tokio::sync::broadcast::error::RecvError::Lagged(missed)) => {
@@ -46,6 +61,13 @@ pub(super) async fn run(args: args::Sandbox) -> Outcome {
     }
     sandbox.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A mail as it came in.
+fn show_mail(mail: &Mail) {
+    print::out(&print::paint_out(print::GOOD, &format!("mail from {} to {}", mail.from, mail.to.join(", "))));
+    print::out(&mail.text);
+    print::out("");
 }
 
 /// A message as it came in.

@@ -193,3 +193,41 @@ fn every_flag_of_the_controller_is_explained_in_its_guide() {
         assert!(guide.contains(&format!("`--{flag}`")), "--{flag}");
     }
 }
+
+/// A mail goes from a template through the mail server of the sandbox, and is shown there.
+#[test]
+fn the_sandbox_takes_mails() {
+    use std::io::{BufRead as _, BufReader};
+    let mut sandbox = echion()
+        .args(["sandbox", "--port", "0"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut notes = BufReader::new(sandbox.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let line = notes.find(|line| line.starts_with("mail server")).unwrap();
+    let port = line.split([' ', ':']).find_map(|word| word.parse::<u16>().ok().filter(|port| *port > 1024)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).unwrap();
+        folder.path().join(name)
+    };
+    let config = file(
+        "cm.yaml",
+        &format!(
+            "kind: ConfigMap\nmetadata: {{name: argocd-notifications-cm}}\ndata:\n  service.email: |\n    host: 127.0.0.1\n    port: {port}\n    \
+             from: echion@example.com\n  template.t: |\n    message: hello {{{{.app.metadata.name}}}}\n    email: {{subject: 'Subject of {{{{.app.metadata.name}}}}'}}\n"
+        ),
+    );
+    let app = file("app.yaml", "kind: Application\nmetadata: {name: demo, namespace: argocd}\n");
+    let mut command = echion();
+    command.args(["template", "notify", "t"]).arg(&app).arg("--config-map").arg(&config);
+    let sent = command.args(["--recipient", "email:someone@example.com"]).output().unwrap();
+    assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
+    let mut shown = BufReader::new(sandbox.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(shown.any(|line| line == "mail from echion@example.com to someone@example.com"));
+    assert!(shown.any(|line| line == "Subject: Subject of demo"));
+    assert!(shown.any(|line| line.contains("hello demo")));
+    sandbox.kill().unwrap();
+    sandbox.wait().unwrap();
+}
