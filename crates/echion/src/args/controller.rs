@@ -56,6 +56,10 @@ pub(crate) struct Controller {
     /// [env: ARGOCD_NOTIFICATION_CONTROLLER_SELF_SERVICE_NOTIFICATION_ENABLED].
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = ALONE, value_parser = boolean, value_name = "BOOL")]
     pub(crate) self_service_notification_enabled: Option<bool>,
+    /// Let these namespaces leave certificates unchecked with `insecureSkipVerify`
+    /// [env: ECHION_SELF_SERVICE_INSECURE_SKIP_VERIFY].
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = ALONE, value_parser = boolean, value_name = "BOOL")]
+    pub(crate) self_service_insecure_skip_verify: Option<bool>,
     /// Watch this kind of resource too, as group/version/plural[:variable]; may be given several times.
     #[arg(long, value_name = "KIND")]
     pub(crate) resource: Vec<echion_sources::kubernetes::ResourceKind>,

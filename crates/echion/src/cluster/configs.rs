@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use echion_engine::{Config, Sources};
-use echion_model::{Intent, Service};
+use echion_model::{Intent, Service, Tenant};
 use echion_sources::kubernetes::ConfigurationChange;
 
 use crate::setup;
@@ -13,6 +13,7 @@ use crate::setup;
 #[derive(Default)]
 pub(super) struct Configs {
     home: String,
+    tenant: Tenant,
     config_maps: BTreeMap<String, BTreeMap<String, String>>,
     secrets: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
     compiled: BTreeMap<String, Arc<Config>>,
@@ -21,9 +22,10 @@ pub(super) struct Configs {
 }
 
 impl Configs {
-    pub(super) fn new(home: &str) -> Self {
+    /// Configurations around the controller's own one; `tenant` is what the others may do.
+    pub(super) fn new(home: &str, tenant: Tenant) -> Self {
         let own = (home.to_owned(), Arc::new(Config::default()));
-        Self { home: home.to_owned(), compiled: BTreeMap::from([own]), ..Self::default() }
+        Self { home: home.to_owned(), tenant, compiled: BTreeMap::from([own]), ..Self::default() }
     }
 
     /// Takes in what was observed. Nothing is compiled yet: several changes often come together.
@@ -73,7 +75,7 @@ impl Configs {
                 self_service: !own,
             };
             let previous = self.compiled.get(&namespace).map(Arc::as_ref);
-            let config = Arc::new(setup::config(&sources, previous));
+            let config = Arc::new(setup::config_for(&sources, self.tenant, previous));
             self.compiled.insert(namespace.clone(), Arc::clone(&config));
             compiled.push((namespace, config));
         }
@@ -122,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_namespace_with_a_config_map_has_a_say_about_its_own_resources() {
-        let mut configs = Configs::new("argocd");
+        let mut configs = Configs::new("argocd", Tenant::default());
         configs.take(config_map("argocd", "trigger.a", "[]"));
         configs.take(config_map("team-a", "trigger.b", "[]"));
         configs.compile();
@@ -136,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_is_observed_again_changes_nothing() {
-        let mut configs = Configs::new("argocd");
+        let mut configs = Configs::new("argocd", Tenant::default());
         configs.take(config_map("argocd", "trigger.a", "[]"));
         assert_eq!(configs.compile().len(), 1);
         configs.take(config_map("argocd", "trigger.a", "[]"));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use echion_engine::Namespaces;
+use echion_model::Tenant;
 use echion_sources::kubernetes::{Access, ResourceKind};
 use echion_sources::reposerver::{Address, Identity, Trust};
 use tracing::Level;
@@ -23,6 +24,7 @@ pub(crate) struct Options {
     pub(super) labels: String,
     pub(super) namespaces: Vec<String>,
     pub(super) self_service: bool,
+    pub(super) tenant: Tenant,
     pub(super) kinds: Vec<ResourceKind>,
     pub(super) write_annotations: bool,
     pub(super) ledger: String,
@@ -109,6 +111,12 @@ impl Options {
                 args.self_service_notification_enabled,
                 "ARGOCD_NOTIFICATION_CONTROLLER_SELF_SERVICE_NOTIFICATION_ENABLED",
             ),
+            tenant: Tenant {
+                insecure_skip_verify: switch(
+                    args.self_service_insecure_skip_verify,
+                    "ECHION_SELF_SERVICE_INSECURE_SKIP_VERIFY",
+                ),
+            },
             kinds,
             write_annotations: annotations == Annotations::Write,
             ledger: or_variable(args.ledger, "ECHION_LEDGER", "memory"),

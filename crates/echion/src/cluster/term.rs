@@ -57,7 +57,7 @@ pub(super) async fn serve(
     };
     let kinds: Kinds = Arc::default();
     let report = Report::new(&shared, Arc::clone(&kinds));
-    let configs = Arc::new(RwLock::new(Configs::new(&shared.home)));
+    let configs = Arc::new(RwLock::new(Configs::new(&shared.home, shared.options.tenant)));
     let (dirty, dirtied) = mpsc::unbounded_channel();
     let mut tasks = JoinSet::new();
 

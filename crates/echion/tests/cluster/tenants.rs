@@ -56,11 +56,28 @@ async fn a_namespace_configures_itself_beside_the_controller() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(own.notified("a").await.unwrap(), [hash.to_owned(), format!("tenant-own:{hash}")]);
-    // A broken configuration of a tenant breaks nothing else.
-    own.configure(json!({ "trigger.on-degraded": "nonsense", "service.nope": "{" })).await;
+    // A broken configuration of a tenant breaks nothing else; and unless it is allowed, certificates are checked.
+    let careless = "url: https://127.0.0.1:9/\ninsecureSkipVerify: true\n";
+    own.configure(json!({ "trigger.on-degraded": "nonsense", "service.webhook.careless": careless })).await;
     controller.logged("trigger.on-degraded", Duration::from_secs(10)).await;
+    controller.logged("`insecureSkipVerify` is not allowed here", Duration::from_secs(10)).await;
     home.create_app("d", degraded()).await;
     assert!(
         recorder.wait_for(5, Duration::from_secs(10)).await.iter().any(|request| request.body.starts_with("home d"))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_may_be_left_unchecked_where_that_is_allowed() {
+    let servers = shared().await;
+    let (home, own) = (Space::create(&servers, "allowing").await, Space::create(&servers, "allowed-own").await);
+    let careless = "url: https://127.0.0.1:9/\ninsecureSkipVerify: true\n";
+    own.configure(json!({ "service.webhook.careless": careless })).await;
+    let flags = ["--self-service-notification-enabled", "--self-service-insecure-skip-verify", "--leader-election=off"];
+    let controller = Controller::start(&servers.admin("allowing"), &flags).await;
+    let lines = controller.log();
+    let line = lines.iter().find(|line| line.contains("configuration is in use") && line.contains("allowed-own"));
+    let line: Value = serde_json::from_str(line.unwrap()).unwrap();
+    assert_eq!((line["services"].as_u64(), line["errors"].as_u64()), (Some(1), Some(0)), "{line}");
+    drop(home);
 }
