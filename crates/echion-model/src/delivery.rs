@@ -33,11 +33,42 @@ pub struct Intent {
     pub templates: Vec<String>,
     /// Whom it goes to.
     pub destination: Destination,
+    /// The channel that leads there: the queue it stands in.
+    #[serde(default)]
+    pub channel: String,
     /// What is said.
     pub notification: Notification,
 }
 
-/// Where a delivery stands.
+impl Intent {
+    /// What it needs of the configuration in order to be sent.
+    #[must_use]
+    pub fn route(&self) -> RouteKey {
+        RouteKey { owner: self.owner.clone(), destination: self.destination.clone(), templates: self.templates.clone() }
+    }
+}
+
+/// What a delivery needs of the configuration: from it follow the service, the channel, and whether anything has changed since.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RouteKey {
+    /// The namespace of the self-service configuration; empty for the controller's own.
+    pub owner: String,
+    /// Whom it goes to.
+    pub destination: Destination,
+    /// The templates it was rendered from.
+    pub templates: Vec<String>,
+}
+
+/// Which version of the configuration a delivery was attempted with. A parked delivery is retried when it is no longer this one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Version {
+    /// Of the service, its options and the Secret values in them; empty when there is no such service.
+    pub service: String,
+    /// Of the templates.
+    pub templates: String,
+}
+
+/// The status of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
@@ -45,11 +76,14 @@ pub enum Status {
     Pending,
     /// The vendor took it.
     Delivered,
-    /// Waiting for somebody to change something and to re-deliver it.
+    /// Somebody must change something; it may be retried slowly meanwhile.
     Parked,
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: [Status; 3] = [Status::Pending, Status::Delivered, Status::Parked];
+
     /// The word that is stored and printed.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -63,7 +97,7 @@ impl Status {
     /// The status of that word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [Status::Pending, Status::Delivered, Status::Parked].into_iter().find(|s| s.as_str() == word)
+        Self::ALL.into_iter().find(|s| s.as_str() == word)
     }
 }
 
@@ -77,16 +111,22 @@ pub struct Delivery {
     /// What was decided.
     #[serde(flatten)]
     pub intent: Intent,
-    /// Where it stands.
+    /// Pending, delivered or parked.
     pub status: Status,
-    /// How often it was tried.
+    /// How many attempts have begun.
     pub attempts: u32,
+    /// How many attempts ended without an understandable response since it was last made due by somebody.
+    pub unknown: u32,
     /// When it was recorded.
     pub created: i64,
-    /// When it may be tried next.
-    pub due: i64,
-    /// What the last attempt came to: the vendor's answer, or why it failed.
+    /// When the first attempt began since it was last made due by somebody; its age counts from here.
+    pub first_attempt: Option<i64>,
+    /// When it is tried next; `None` when it was delivered, or waits for a change.
+    pub due: Option<i64>,
+    /// The class of the last attempt's end; empty before the first.
+    pub class: String,
+    /// What the last attempt came to: the vendor's response, or why it failed.
     pub detail: String,
     /// What the user should do about it.
-    pub fix: String,
+    pub hint: String,
 }

@@ -1,15 +1,19 @@
-//! The port to what is remembered.
+//! The ports to what is remembered, one for each reader. Times are milliseconds since 1970 unless said otherwise; every method is one
+//! transaction.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{Delivery, DeliveryId, Intent, Memory, Outcome, Resource, Status};
+use crate::{
+    Delivery, DeliveryId, Intent, Memory, Notification, Outcome, Resource, ResourceId, RouteKey, Status, Version,
+};
 
-/// State keys of one resource and when they were set, in Unix seconds: the content of the peer's annotation.
+/// State keys of one resource and when they were set, in Unix seconds: the content of Argo CD Notifications' annotation.
 pub type State = BTreeMap<String, i64>;
 
-/// What a look at a resource changes in its state.
+/// What an evaluation of a resource changes in its state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StateChange {
     /// Keys to set, with their time in Unix seconds.
@@ -40,22 +44,38 @@ pub struct LedgerError {
 /// Which deliveries to list, newest first.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Only those that stand here.
+    /// Only those of this status.
     pub status: Option<Status>,
+    /// Only those to this service.
+    pub service: Option<String>,
     /// At most so many; 0 means no limit.
     pub limit: u32,
 }
 
-/// What the ledger knows of a resource's annotation.
+/// Which parked deliveries to make due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// The ones whose id begins like this; an id that begins several deliveries selects none.
+    Id(String),
+    /// All of one service, or all.
+    Parked {
+        /// The service; `None` means all.
+        service: Option<String>,
+    },
+}
+
+/// The ledger's knowledge of a resource's annotation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mirror {
     /// The uid of the resource.
     pub uid: String,
-    /// What was last written into the annotation: empty when it was removed, `None` when nothing was written yet.
+    /// The text last written into the annotation: empty when it was removed, `None` when nothing was written yet.
     pub annotation: Option<String>,
+    /// How many changes of the acknowledged state are not written yet.
+    pub unwritten: i64,
 }
 
-/// How many deliveries stand where.
+/// How many deliveries there are by status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Waiting to be delivered.
@@ -64,10 +84,18 @@ pub struct Counts {
     pub parked: u64,
 }
 
-/// What is remembered, durably: the state keys of every resource, and every delivery with its attempts. Times are milliseconds since
-/// 1970 unless said otherwise. Every method is one transaction.
+/// A resource that has a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Which one.
+    pub id: ResourceId,
+    /// Since when its source no longer has it; `None` when it has.
+    pub absent_since: Option<i64>,
+}
+
+/// What was decided about resources.
 #[async_trait]
-pub trait Ledger: Memory {
+pub trait States: Send + Sync {
     /// The state of a resource; `None` when the ledger has never seen it (or only an earlier object of the same name).
     async fn state(&self, resource: &Resource) -> Result<Option<State>, LedgerError>;
 
@@ -81,43 +109,150 @@ pub trait Ledger: Memory {
         now: i64,
     ) -> Result<Vec<DeliveryId>, LedgerError>;
 
-    /// The part of a resource's state whose deliveries have arrived: what the annotation may say. A delivery that waits or is parked is
-    /// not told of, so that whoever takes over from the annotation tries it again.
-    async fn acknowledged(&self, resource: &crate::ResourceId) -> Result<State, LedgerError>;
+    /// Resources of a group and kind that have a state.
+    async fn known(&self, group: &str, kind: &str) -> Result<Vec<Known>, LedgerError>;
 
-    /// What was last written into the annotation of a resource; `None` when the ledger does not know the resource.
-    async fn mirrored(&self, resource: &crate::ResourceId) -> Result<Option<Mirror>, LedgerError>;
+    /// Gives the resources of a kind that were recorded without a group, by versions before there was one, their group.
+    async fn adopt(&self, group: &str, kind: &str) -> Result<(), LedgerError>;
 
-    /// Notes what was written into the annotation of a resource; empty when it was removed.
-    async fn mirror(&self, resource: &crate::ResourceId, annotation: &str) -> Result<(), LedgerError>;
-
-    /// Resources of a kind that have a state.
-    async fn known(&self, kind: &str) -> Result<Vec<crate::ResourceId>, LedgerError>;
-
-    /// How many deliveries stand where.
-    async fn counts(&self) -> Result<Counts, LedgerError>;
+    /// Notes that a source no longer has these resources, since a time, or has them again.
+    async fn absent(&self, resources: &[ResourceId], since: Option<i64>) -> Result<(), LedgerError>;
 
     /// Forgets the state of a resource that is gone. Its deliveries go on.
-    async fn forget(&self, resource: &crate::ResourceId) -> Result<(), LedgerError>;
+    async fn forget(&self, resource: &ResourceId) -> Result<(), LedgerError>;
+}
 
-    /// Pending deliveries that are due, oldest first, at most `limit` for each service: a service with a long queue hides no other.
-    async fn due(&self, now: i64, limit: u32) -> Result<Vec<Delivery>, LedgerError>;
+/// A channel that has something to deliver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// The channel's name.
+    pub channel: String,
+    /// When the first of its deliveries is due.
+    pub due: i64,
+}
 
-    /// When the next pending delivery falls due after `now`; `None` when there is none.
-    async fn next_due(&self, now: i64) -> Result<Option<i64>, LedgerError>;
+/// The end of an attempt, as it is recorded.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// The channel.
+    pub channel: String,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The version of the configuration that it was attempted with.
+    pub version: Version,
+    /// Until when the whole channel must pause, if the vendor said so.
+    pub pause: Option<i64>,
+}
 
-    /// Notes that an attempt begins, before anything is sent: after a crash it is known that its outcome is not.
-    async fn begin(&self, id: &DeliveryId, channel: &str, now: i64) -> Result<(), LedgerError>;
+/// What a new configuration means for deliveries that are not delivered yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rerouted {
+    /// Parked deliveries that are due again because their service has changed.
+    pub revived: u64,
+    /// Parked deliveries whose templates have changed: they are to be rendered anew.
+    pub outdated: Vec<DeliveryId>,
+}
 
-    /// Records what came of the attempt. When the vendor asked for a pause, everything that waits for the same service waits with it.
-    async fn finish(&self, id: &DeliveryId, outcome: &Outcome, now: i64) -> Result<(), LedgerError>;
+/// Where a delivery goes under the present configuration.
+pub type Router<'a> = &'a (dyn Fn(&RouteKey) -> (Option<String>, Version) + Send + Sync);
 
-    /// Beginnings of the attempts on a channel since a time, oldest first: what its budget has already spent.
-    async fn attempts_since(&self, channel: &str, since: i64) -> Result<Vec<i64>, LedgerError>;
+/// Deliveries on their way: what the dispatcher empties.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Every channel that has something to deliver, now or later.
+    async fn queues(&self) -> Result<Vec<Queue>, LedgerError>;
+
+    /// When the first delivery of a channel is due; `None` when it has none.
+    async fn next_due(&self, channel: &str) -> Result<Option<i64>, LedgerError>;
+
+    /// Takes up to `count` deliveries of a channel that are due, in their order, and notes that an attempt begins. Of one resource, a
+    /// delivery is not taken before all older ones of the channel have ended.
+    async fn claim(&self, now: i64, channel: &str, count: u32) -> Result<Vec<Delivery>, LedgerError>;
+
+    /// Records the end of an attempt, and a pause of its channel.
+    async fn finish(&self, finished: &Finished, now: i64) -> Result<(), LedgerError>;
+
+    /// Gives back what was claimed but not attempted.
+    async fn release(&self, id: &DeliveryId) -> Result<(), LedgerError>;
+
+    /// Pauses of channels that are not over, by name.
+    async fn pauses(&self, now: i64) -> Result<BTreeMap<String, i64>, LedgerError>;
+
+    /// When attempts on a channel ended since a time, oldest first: what its budget has spent by the vendor's count.
+    async fn spent(&self, channel: &str, since: i64) -> Result<Vec<i64>, LedgerError>;
+
+    /// Notes attempts that an earlier process began and never ended as interrupted, and makes their deliveries due. Gives their number.
+    async fn recover(&self, now: i64) -> Result<u64, LedgerError>;
+
+    /// Makes due what lies further ahead than `latest`, as it does after the clock was set back; pauses likewise. Gives the number.
+    async fn pull_back(&self, latest: i64, now: i64) -> Result<u64, LedgerError>;
+
+    /// Follows a change of the configuration: deliveries whose channel has another name move there, and parked ones whose service has
+    /// changed since their last attempt are due at once.
+    async fn reroute(&self, router: Router<'_>, now: i64) -> Result<Rerouted, LedgerError>;
+
+    /// Makes parked deliveries due again. Gives their number.
+    async fn redeliver(&self, selection: &Selection, now: i64) -> Result<u64, LedgerError>;
+
+    /// Puts another rendering into a parked delivery and makes it due.
+    async fn render_again(
+        &self,
+        id: &DeliveryId,
+        notification: &Notification,
+        version: &Version,
+        now: i64,
+    ) -> Result<(), LedgerError>;
+}
+
+/// What is written back to where resources come from.
+#[async_trait]
+pub trait Annotations: Send + Sync {
+    /// The part of a resource's state whose deliveries have arrived: what the annotation may hold. A delivery that waits or is parked
+    /// is left out, so that whoever takes over from the annotation tries it again.
+    async fn acknowledged(&self, resource: &ResourceId) -> Result<State, LedgerError>;
+
+    /// The text last written into the annotation of a resource; `None` when the ledger does not know the resource.
+    async fn mirrored(&self, resource: &ResourceId) -> Result<Option<Mirror>, LedgerError>;
+
+    /// Notes a text that was written into the annotation of a resource, empty when it was removed, and that it holds so many changes that
+    /// were not written before.
+    async fn mirror(&self, resource: &ResourceId, annotation: &str, written: i64) -> Result<(), LedgerError>;
+
+    /// Resources with changes that are not written yet.
+    async fn unwritten(&self) -> Result<Vec<ResourceId>, LedgerError>;
+}
+
+/// What people ask about deliveries.
+#[async_trait]
+pub trait History: Send + Sync {
+    /// How many deliveries there are by status.
+    async fn counts(&self) -> Result<Counts, LedgerError>;
 
     /// Recorded deliveries, newest first.
     async fn list(&self, filter: &Filter) -> Result<Vec<Delivery>, LedgerError>;
 
-    /// Makes a parked delivery due again; `false` when there is no such parked delivery.
-    async fn redeliver(&self, id: &DeliveryId, now: i64) -> Result<bool, LedgerError>;
+    /// One delivery.
+    async fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>, LedgerError>;
+
+    /// Forgets what was delivered and attempted before a time.
+    async fn prune(&self, before: i64) -> Result<(), LedgerError>;
+
+    /// Checks that the ledger is still the one that was opened.
+    ///
+    /// # Errors
+    /// When it was removed or replaced.
+    async fn verify(&self) -> Result<(), LedgerError>;
+
+    /// Whether it outlives the process.
+    fn is_durable(&self) -> bool;
 }
+
+/// Everything at once: what a backend provides.
+pub trait Ledger: States + Outbox + Annotations + History + Memory {}
+
+impl<T: States + Outbox + Annotations + History + Memory> Ledger for T {}
+
+/// A ledger as everybody else holds it.
+pub type SharedLedger = Arc<dyn Ledger>;

@@ -13,21 +13,26 @@ mod outcome;
 mod resource;
 mod secret;
 mod service;
+mod source;
 mod world;
 pub mod yaml;
 
-pub use delivery::{Delivery, DeliveryId, Intent, Status};
+pub use delivery::{Delivery, DeliveryId, Intent, RouteKey, Status, Version};
 pub use finding::{Finding, Severity};
 pub use help::{Field, FieldShape, OptionHelp, OptionShape};
-pub use ledger::{Counts, Filter, Ledger, LedgerError, Mirror, State, StateChange};
+pub use ledger::{
+    Annotations, Counts, Filter, Finished, History, Known, Ledger, LedgerError, Mirror, Outbox, Queue, Rerouted,
+    Router, Selection, SharedLedger, State, StateChange, States,
+};
 pub use memory::{Memory, NoMemory};
 pub use notification::{Destination, Notification};
 pub use outcome::{Outcome, Receipt, SendError, SendErrorKind};
-pub use resource::{Resource, ResourceId};
+pub use resource::{ARGO, Resource, ResourceId, group_of};
 pub use secret::Secret;
 pub use service::{
     Budget, Channel, CompileSection, Condition, ConditionCompiler, Environment, JsonText, Length, Limits, Message,
     Open, OptionsError, Origin, RenderContext, RenderError, Retry, Section, SectionError, SectionKind, Service,
     ServiceKind, Tenant, Text, TextCompiler,
 };
+pub use source::{Absence, Observation, Observations, Source, SourceError, StateMirror, Written};
 pub use world::World;

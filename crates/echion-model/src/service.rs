@@ -165,10 +165,11 @@ pub struct Message<'a> {
     pub memory: &'a dyn Memory,
 }
 
-/// Where a budget applies: one robot, one workspace token.
+/// Where the vendor counts: one robot, one workspace token and chat, one mailbox. A channel is a queue of its own; budget, concurrency,
+/// pauses and order are per channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Channel {
-    /// Unique name, free of secrets.
+    /// Unique name, free of secrets. Two services that reach the same robot have the same name here.
     pub name: String,
     /// The vendor's rate, if it has one.
     pub budget: Option<Budget>,
@@ -176,6 +177,8 @@ pub struct Channel {
     pub concurrency: u32,
     /// How failed attempts are repeated.
     pub retry: Retry,
+    /// The vendor takes the id of a delivery and ignores it the second time, so that repeating an attempt cannot double a message.
+    pub idempotent: bool,
 }
 
 /// Backoff of a channel.

@@ -117,7 +117,7 @@ impl Vendor for Alertmanager {
             match done {
                 Ok(Ok(_)) => taken += 1,
                 // One that may recover decides over one that needs the user.
-                Ok(Err(error)) if worst.as_ref().is_none_or(|w| w.kind == SendErrorKind::Permanent) => {
+                Ok(Err(error)) if worst.as_ref().is_none_or(|w| w.kind == SendErrorKind::Rejected) => {
                     worst = Some(error);
                 }
                 _ => {}
@@ -139,7 +139,7 @@ fn payload(section: &Rendered, now: i64) -> Result<Value, SendError> {
     let mut labels = section.inner("labels").unwrap_or_default();
     if labels.is_empty() {
         let fix = "give the section `alertmanager` of the template at least one label";
-        return Err(SendError::permanent("the alert has no labels", fix));
+        return Err(SendError::rejected("the alert has no labels", fix));
     }
     if labels.some("alertname").is_none() {
         labels.put("alertname", section.text("template"));
@@ -147,7 +147,7 @@ fn payload(section: &Rendered, now: i64) -> Result<Value, SendError> {
     let source = web_address(section.text("generatorURL"));
     if Url::parse(&source).is_err() {
         let fix = "correct `generatorURL` in the section `alertmanager` of the template";
-        return Err(SendError::permanent(format!("`generatorURL` is not an address: `{source}`"), fix));
+        return Err(SendError::rejected(format!("`generatorURL` is not an address: `{source}`"), fix));
     }
     let starts = Time::from_unix(now.div_euclid(1000), now.rem_euclid(1000) * 1_000_000);
     Ok(json!([{

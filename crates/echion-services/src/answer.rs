@@ -20,11 +20,11 @@ pub(crate) fn by_status(answer: &Answer) -> Result<Receipt, SendError> {
         408 | 425 | 500 | 502..=599 => Err(SendError {
             kind: SendErrorKind::Retryable { retry_after: answer.retry_after },
             reason,
-            fix: String::new(),
+            hint: String::new(),
         }),
-        401 | 403 => Err(SendError::permanent(reason, "check the credentials of the service")),
-        404 | 410 => Err(SendError::permanent(reason, "check the address of the service and the path in the template")),
-        _ => Err(SendError::permanent(reason, "check what the service expects against what the template sends")),
+        401 | 403 => Err(SendError::rejected(reason, "check the credentials of the service")),
+        404 | 410 => Err(SendError::rejected(reason, "check the address of the service and the path in the template")),
+        _ => Err(SendError::rejected(reason, "check what the service expects against what the template sends")),
     }
 }
 
@@ -52,7 +52,7 @@ mod tests {
                 Err(error) => match error.kind {
                     SendErrorKind::RateLimited { .. } => "rate-limited",
                     SendErrorKind::Retryable { .. } => "retryable",
-                    SendErrorKind::Permanent => "permanent",
+                    SendErrorKind::Rejected => "permanent",
                 },
             }
         };

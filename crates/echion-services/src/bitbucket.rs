@@ -76,7 +76,7 @@ impl Vendor for Bitbucket {
         }
         if said.is_empty() {
             let fix = "give the section `bitbucket` of the template `status` or `pullRequestComment`";
-            return Err(SendError::permanent("the section `bitbucket` says nothing to do", fix));
+            return Err(SendError::rejected("the section `bitbucket` says nothing to do", fix));
         }
         Ok(Receipt { answer: said.join(", ") })
     }

@@ -34,11 +34,11 @@ fn open(_: &str, _: &Node, _: &Environment) -> Result<Arc<dyn Service>, OptionsE
 impl Service for Console {
     async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
         let text = serde_json::to_string_pretty(message.notification)
-            .map_err(|error| SendError::permanent(error.to_string(), "report this"))?;
+            .map_err(|error| SendError::rejected(error.to_string(), "report this"))?;
         Ok(Receipt { answer: text })
     }
 
     fn channel(&self, _: &str) -> Channel {
-        Channel { name: "console".to_owned(), budget: None, concurrency: 1, retry: Retry::default() }
+        Channel { name: "console".to_owned(), budget: None, concurrency: 1, retry: Retry::default(), idempotent: false }
     }
 }

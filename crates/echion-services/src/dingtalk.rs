@@ -153,7 +153,7 @@ fn payload(notification: &Notification, recipient: &str, keywords: &[String]) ->
         }
     }
     if content.values().all(|v| v.as_str() == Some("")) {
-        return Err(SendError::permanent(
+        return Err(SendError::rejected(
             "the message is empty",
             "give the template a `message` or a `dingtalk` section",
         ));

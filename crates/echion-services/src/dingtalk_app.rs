@@ -84,7 +84,7 @@ impl Vendor for App {
             let users: Vec<&str> = message.recipient.split(',').map(str::trim).filter(|u| !u.is_empty()).collect();
             if users.is_empty() {
                 let fix = "name a group's `openConversationId`, or user ids, as recipient";
-                return Err(SendError::permanent("no recipient is named", fix));
+                return Err(SendError::rejected("no recipient is named", fix));
             }
             body["userIds"] = users.clone().into();
             ("v1.0/robot/oToMessages/batchSend", users.len())
@@ -116,7 +116,7 @@ impl App {
         let body = json!({ "appKey": self.key, "appSecret": self.secret.expose() });
         let answer = self.http.send_bare(Request::post(self.base.join("v1.0/oauth2/accessToken")).json(&body)).await?;
         let found = answer.json_of("DingTalk").map_err(|error| match answer.status {
-            400..=404 => SendError { fix: "check `appKey` and `appSecret`".to_owned(), ..error },
+            400..=404 => SendError { hint: "check `appKey` and `appSecret`".to_owned(), ..error },
             _ => error,
         })?;
         let seconds = found.get("expireIn").and_then(Value::as_u64).unwrap_or(7200);
@@ -146,13 +146,13 @@ fn payload(notification: &Notification) -> Result<(&'static str, String), SendEr
         ("sampleActionCard", "/text", card)
     } else if section.value("feedCard").is_some() {
         let fix = "use `markdown`, `link` or `actionCard` in the section `dingtalk`";
-        return Err(SendError::permanent("the robot of an app sends no feed card", fix));
+        return Err(SendError::rejected("the robot of an app sends no feed card", fix));
     } else {
         ("sampleText", "/content", text_of("text", "content").unwrap_or(json!({ "content": notification.message })))
     };
     if param.pointer(place).and_then(Value::as_str).is_none_or(str::is_empty) {
         let fix = "give the template a `message` or a `dingtalk` section";
-        return Err(SendError::permanent("the message is empty", fix));
+        return Err(SendError::rejected("the message is empty", fix));
     }
     fit(&mut param, place, LONGEST);
     Ok((key, param.to_string()))
@@ -167,7 +167,7 @@ fn classify(answer: &Answer, asked: usize) -> Result<Receipt, SendError> {
     answer.by_status().map_err(|error| match code {
         "" => error,
         _ => SendError {
-            fix: "see what DingTalk says: the robot must be in the group, and `robotCode` its own".to_owned(),
+            hint: "see what DingTalk says: the robot must be in the group, and `robotCode` its own".to_owned(),
             ..error
         },
     })?;
@@ -178,6 +178,6 @@ fn classify(answer: &Answer, asked: usize) -> Result<Receipt, SendError> {
     match unknown {
         0 => Ok(Receipt { answer: format!("HTTP {}", answer.status) }),
         _ if unknown < asked => Ok(Receipt { answer: format!("{unknown} of {asked} people are unknown") }),
-        _ => Err(SendError::permanent("nobody of the recipient is known", "correct the user ids")),
+        _ => Err(SendError::rejected("nobody of the recipient is known", "correct the user ids")),
     }
 }

@@ -116,7 +116,7 @@ impl Email {
             .message_id(Some(format!("<{}@echion>", message.id)))
             .subject(section.text("subject").replace(['\r', '\n'], " "));
         let wrong =
-            |what: String| SendError::permanent(what, "write addresses as `lee@example.com`, separated by commas");
+            |what: String| SendError::rejected(what, "write addresses as `lee@example.com`, separated by commas");
         let names = message.recipient.split(',').map(str::trim).filter(|name| !name.is_empty());
         let mut none = true;
         for name in names {
@@ -175,5 +175,5 @@ fn classify(error: &lettre::transport::smtp::Error) -> SendError {
         "552" | "554" => "see what the server objects to, mend it, then re-deliver",
         _ => "see what the server says, mend the cause, then re-deliver",
     };
-    SendError::permanent(said, fix)
+    SendError::rejected(said, fix)
 }

@@ -129,7 +129,7 @@ fn payload(notification: &Notification, recipient: &str, keywords: &[String]) ->
         let text = section.some("text").unwrap_or(&notification.message);
         if text.is_empty() {
             let fix = "give the template a `message` or a `feishu` section";
-            return Err(SendError::permanent("the message is empty", fix));
+            return Err(SendError::rejected("the message is empty", fix));
         }
         let mentions: String = names
             .iter()

@@ -48,11 +48,11 @@ impl Place {
         let path = path.trim_matches('/').trim_end_matches(".git").to_owned();
         if path.split('/').filter(|part| !part.is_empty()).count() < 2 {
             let fix = format!("set `repoURLPath` in the section `{key}` of the template");
-            return Err(SendError::permanent(format!("`{url}` is not the address of a repository"), fix));
+            return Err(SendError::rejected(format!("`{url}` is not the address of a repository"), fix));
         }
         if revision.is_empty() {
             let fix = format!("set `revisionPath` in the section `{key}` of the template");
-            return Err(SendError::permanent("the commit is not known", fix));
+            return Err(SendError::rejected("the commit is not known", fix));
         }
         Ok(Self { path, revision: revision.to_owned() })
     }

@@ -155,7 +155,7 @@ impl Vendor for PubSub {
         let topic = if message.recipient.is_empty() { &self.topic } else { message.recipient };
         if topic.is_empty() {
             let fix = "set `topic` of the service, or name the topic as recipient";
-            return Err(SendError::permanent("no topic is named", fix));
+            return Err(SendError::rejected("no topic is named", fix));
         }
         let token = self.token.get(message.now, || self.fetch(message.now)).await?;
         let publish = format!("{topic}:publish");
@@ -183,10 +183,10 @@ impl PubSub {
             Identity::Key(account) => account,
             Identity::File(path) => {
                 let text = std::fs::read_to_string(path).map_err(|error| {
-                    SendError::permanent(format!("the key file {path} cannot be read: {error}"), fix)
+                    SendError::rejected(format!("the key file {path} cannot be read: {error}"), fix)
                 })?;
                 let account = Account::parse(&text);
-                read = account.map_err(|error| SendError::permanent(format!("the key file {path} {error}"), fix))?;
+                read = account.map_err(|error| SendError::rejected(format!("the key file {path} {error}"), fix))?;
                 &read
             }
             Identity::Machine(metadata) => {
@@ -195,7 +195,7 @@ impl PubSub {
                 return fresh(&self.http.send_bare(request).await?, "the metadata server");
             }
         };
-        let request = account.request(now).map_err(|error| SendError::permanent(error, fix))?;
+        let request = account.request(now).map_err(|error| SendError::rejected(error, fix))?;
         fresh(&self.http.send_bare(request).await?, "Google's authorization server")
     }
 }

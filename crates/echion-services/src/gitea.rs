@@ -73,7 +73,7 @@ impl Vendor for Gitea {
         }
         if said.is_empty() {
             let fix = "give the section `gitea` of the template `status` or `pullRequestComment`";
-            return Err(SendError::permanent("the section `gitea` says nothing to do", fix));
+            return Err(SendError::rejected("the section `gitea` says nothing to do", fix));
         }
         Ok(Receipt { answer: said.join(", ") })
     }

@@ -73,7 +73,7 @@ impl Vendor for GitLab {
         }
         if said.is_empty() {
             let fix = "give the section `gitlab` of the template `status` or `mergeRequestComment`";
-            return Err(SendError::permanent("the section `gitlab` says nothing to do", fix));
+            return Err(SendError::rejected("the section `gitlab` says nothing to do", fix));
         }
         Ok(Receipt { answer: said.join(", ") })
     }

@@ -110,7 +110,7 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
         Some(error) => {
             let said = error.get("message").and_then(Value::as_str).unwrap_or_default();
             let reason = format!("{}: {}", error.get("code").unwrap_or(&Value::Null), answer.quote(said));
-            Err(SendError::permanent(reason, "correct the card in the template, or the webhook's address"))
+            Err(SendError::rejected(reason, "correct the card in the template, or the webhook's address"))
         }
     }
 }

@@ -90,7 +90,7 @@ fn is_issue(recipient: &str) -> bool {
 
 fn payload(section: &Rendered, text: &str, project: &str) -> Result<Value, SendError> {
     if project.is_empty() {
-        return Err(SendError::permanent("no project is named", "name the project's key as recipient"));
+        return Err(SendError::rejected("no project is named", "name the project's key as recipient"));
     }
     let summary = section.some("summary").unwrap_or_else(|| text.lines().next().unwrap_or_default());
     let mut fields = json!({

@@ -73,7 +73,7 @@ impl Vendor for Matrix {
             None => {
                 return Err(vendor::of_recipient(&self.rooms, "rooms", message.recipient)
                     .err()
-                    .unwrap_or_else(|| SendError::permanent("no such room", "correct the recipient")));
+                    .unwrap_or_else(|| SendError::rejected("no such room", "correct the recipient")));
             }
         };
         // The transaction's id makes a repeated attempt no second message.
@@ -111,7 +111,7 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
             "M_NOT_FOUND" => "correct the room's id",
             _ => return error,
         };
-        SendError { fix: fix.to_owned(), ..error }
+        SendError { hint: fix.to_owned(), ..error }
     })?;
     match body.get("event_id").and_then(Value::as_str) {
         Some(id) => Ok(Receipt { answer: format!("event {}", answer.quote(id)) }),

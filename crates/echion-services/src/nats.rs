@@ -78,7 +78,7 @@ impl Vendor for Nats {
     async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
         if message.recipient.is_empty() || message.recipient.contains(char::is_whitespace) {
             let fix = "name the subject as recipient, such as `argocd.deployed`";
-            return Err(SendError::permanent(format!("`{}` is not a subject", message.recipient), fix));
+            return Err(SendError::rejected(format!("`{}` is not a subject", message.recipient), fix));
         }
         let late = SendError::retryable(format!("no end within {} seconds", PATIENCE.1.as_secs()));
         tokio::time::timeout(PATIENCE.1, self.publish(message)).await.unwrap_or(Err(late))
@@ -120,7 +120,7 @@ impl Nats {
             match event {
                 Event::ServerError(error) => {
                     let fix = "let the user publish to the subject";
-                    return Err(SendError::permanent(excerpt(&error.to_string()), fix));
+                    return Err(SendError::rejected(excerpt(&error.to_string()), fix));
                 }
                 Event::ClientError(error) => return Err(broke(error.to_string())),
                 Event::Closed => break,
@@ -139,9 +139,9 @@ fn refused(error: &async_nats::ConnectError) -> SendError {
     let said = excerpt(&said);
     match error.kind() {
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
-            SendError::permanent(said, "check `nkey`, or `username` and `password`")
+            SendError::rejected(said, "check `nkey`, or `username` and `password`")
         }
-        ConnectErrorKind::ServerParse => SendError::permanent(said, "correct `url` of the service"),
+        ConnectErrorKind::ServerParse => SendError::rejected(said, "correct `url` of the service"),
         _ => SendError::retryable(said),
     }
 }

@@ -93,7 +93,7 @@ fn payload(message: &Message<'_>) -> Result<Value, SendError> {
     if let Some(priority) = section.some("priority") {
         let number = priority.trim().parse::<u8>().ok().filter(|number| (1..=5).contains(number));
         let fix = "write `priority` as a number from 1 to 5";
-        let wrong = || SendError::permanent(format!("`priority` is `{priority}`"), fix);
+        let wrong = || SendError::rejected(format!("`priority` is `{priority}`"), fix);
         body["priority"] = number.ok_or_else(wrong)?.into();
     }
     if let Some(tags) = section.value("tags") {

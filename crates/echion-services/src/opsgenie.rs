@@ -81,7 +81,7 @@ impl Vendor for Opsgenie {
         let key = vendor::of_recipient(&self.keys, "apiKeys", message.recipient)?;
         if key.expose().trim().is_empty() {
             let reason = format!("the key of `{}` is empty", message.recipient);
-            return Err(SendError::permanent(reason, "set it in `apiKeys` of the service"));
+            return Err(SendError::rejected(reason, "set it in `apiKeys` of the service"));
         }
         let request = Request::post(self.url.clone())
             .json(&payload(&message)?)
@@ -95,7 +95,7 @@ fn payload(message: &Message<'_>) -> Result<Value, SendError> {
     let text = &message.notification.message;
     if text.is_empty() {
         let fix = "give the template a `message`";
-        return Err(SendError::permanent("an alert needs a message", fix));
+        return Err(SendError::rejected("an alert needs a message", fix));
     }
     let section = Rendered::of(message.notification, "opsgenie").unwrap_or_default();
     let mut body = Map::new();

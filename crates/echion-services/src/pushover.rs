@@ -56,7 +56,7 @@ impl Vendor for Pushover {
     async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
         let text = cut(&message.notification.message, LONGEST);
         if text.is_empty() {
-            return Err(SendError::permanent("the message is empty", "give the template a `message`"));
+            return Err(SendError::rejected("the message is empty", "give the template a `message`"));
         }
         let token = self.token.expose().trim();
         let form = [("token", token), ("user", message.recipient), ("message", &text), ("priority", "0")];
@@ -74,7 +74,7 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
             let errors = body.get("errors").and_then(Value::as_array);
             let said: Vec<&str> = errors.into_iter().flatten().filter_map(Value::as_str).collect();
             let fix = "check `token` of the service and the recipient: keys of 30 letters and digits";
-            Err(SendError::permanent(answer.quote(&said.join(", ")), fix))
+            Err(SendError::rejected(answer.quote(&said.join(", ")), fix))
         }
         _ => {
             answer.by_status()?;

@@ -73,7 +73,7 @@ impl Redactor {
         match outcome {
             Ok(receipt) => Ok(Receipt { answer: self.clean(&receipt.answer) }),
             Err(error) => {
-                Err(SendError { kind: error.kind, reason: self.clean(&error.reason), fix: self.clean(&error.fix) })
+                Err(SendError { kind: error.kind, reason: self.clean(&error.reason), hint: self.clean(&error.hint) })
             }
         }
     }

@@ -64,7 +64,7 @@ impl Rendered {
             Some(Value::String(text)) => parse(text).map(Some).map_err(|error| {
                 let fix =
                     format!("correct `{name}` in the template; `toJson` escapes values: `{{{{.app.x | toJson}}}}`");
-                SendError::permanent(format!("`{name}` is not JSON: {error}"), fix)
+                SendError::rejected(format!("`{name}` is not JSON: {error}"), fix)
             }),
             Some(value) => Ok(Some(value.clone())),
         }
@@ -78,7 +78,7 @@ impl Rendered {
             Some(object @ Value::Object(_)) => Ok(Some(vec![object])),
             Some(_) => {
                 let fix = format!("write `{name}` as a list in the template");
-                Err(SendError::permanent(format!("`{name}` is not a list"), fix))
+                Err(SendError::rejected(format!("`{name}` is not a list"), fix))
             }
         }
     }

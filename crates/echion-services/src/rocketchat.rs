@@ -136,7 +136,7 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
         Some(true) => Ok(Receipt { answer: format!("HTTP {} success", answer.status) }),
         Some(false) => {
             let said = body.get("error").and_then(Value::as_str).unwrap_or_default();
-            Err(SendError::permanent(answer.quote(said), "check the recipient, and that the user may write there"))
+            Err(SendError::rejected(answer.quote(said), "check the recipient, and that the user may write there"))
         }
         None => Err(answer.unknown("Rocket.Chat")),
     }

@@ -297,5 +297,5 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
         }
         _ => "look the word up in Slack's documentation of chat.postMessage, mend the cause, then re-deliver",
     };
-    Err(SendError::permanent(code, fix))
+    Err(SendError::rejected(code, fix))
 }

@@ -80,10 +80,7 @@ impl Vendor for Teams {
 /// The address that an option holds for a recipient.
 pub(crate) fn address(url: &Secret, recipient: &str) -> Result<Address, SendError> {
     Address::parse(url.expose()).map_err(|error| {
-        SendError::permanent(
-            format!("the address of `{recipient}` {error}"),
-            "correct it in the options of the service",
-        )
+        SendError::rejected(format!("the address of `{recipient}` {error}"), "correct it in the options of the service")
     })
 }
 
@@ -129,7 +126,7 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
         Some(429) => Err(SendError::rate_limited(answer.said(), answer.retry_after.unwrap_or(PAUSE))),
         Some(400..=499) => {
             let fix = "check that the connector still exists and that the card is valid";
-            Err(SendError::permanent(answer.said(), fix))
+            Err(SendError::rejected(answer.said(), fix))
         }
         _ => Err(answer.unknown("Teams")),
     }

@@ -95,7 +95,7 @@ fn check(url: &Address) -> Result<(), SendError> {
         return Ok(());
     }
     let fix = "copy the address of the workflow `Post to a channel when a webhook request is received`";
-    Err(SendError::permanent(format!("{url} is not the https address of a workflow"), fix))
+    Err(SendError::rejected(format!("{url} is not the https address of a workflow"), fix))
 }
 
 fn payload(notification: &Notification) -> Result<Value, SendError> {

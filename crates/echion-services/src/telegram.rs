@@ -96,7 +96,7 @@ fn address(recipient: &str) -> Result<Vec<(&'static str, String)>, SendError> {
     let (chat, topic) = recipient.split_once('|').map_or((recipient, None), |(chat, topic)| (chat, Some(topic)));
     let wrong = || {
         let fix = "write a chat's id such as `-1001234`, with a topic `-1001234|5`, or a channel's name";
-        SendError::permanent(format!("recipient `{recipient}` is no chat"), fix)
+        SendError::rejected(format!("recipient `{recipient}` is no chat"), fix)
     };
     if !chat.starts_with('-') && number(chat).is_none() {
         // A channel's name; it does not begin with a digit.
@@ -138,5 +138,5 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
         }
         _ => "mend what Telegram says, then re-deliver",
     };
-    Err(SendError::permanent(reason, fix))
+    Err(SendError::rejected(reason, fix))
 }

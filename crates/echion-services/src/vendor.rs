@@ -49,14 +49,14 @@ pub(crate) trait Vendor: fmt::Debug + Send + Sync + Sized + 'static {
 /// The usual channel: one for the instance, with the vendor's rate.
 pub(crate) fn channel(name: &str, kind: &ServiceKind) -> Channel {
     let budget = kind.limits.budget;
-    Channel { name: name.to_owned(), budget, concurrency: 8, retry: Retry::default() }
+    Channel { name: name.to_owned(), budget, concurrency: 8, retry: Retry::default(), idempotent: false }
 }
 
 /// The section of a service that sends nothing without one.
 pub(crate) fn needed(message: &Message<'_>, key: &str) -> Result<Rendered, SendError> {
     Rendered::of(message.notification, key).ok_or_else(|| {
         let fix = format!("give the template a section `{key}`, then re-deliver");
-        SendError::permanent(format!("no template of this condition has a section `{key}`"), fix)
+        SendError::rejected(format!("no template of this condition has a section `{key}`"), fix)
     })
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn of_recipient<'a, T>(
         let names = map.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let known = if names.is_empty() { "it is empty".to_owned() } else { format!("it has {names}") };
         let fix = format!("add it to `{option}` of the service, or correct the subscription: {known}");
-        SendError::permanent(format!("recipient `{recipient}` is not in `{option}`"), fix)
+        SendError::rejected(format!("recipient `{recipient}` is not in `{option}`"), fix)
     })
 }
 

@@ -111,7 +111,7 @@ fn payload(notification: &Notification, recipient: &str) -> Result<Value, SendEr
     if let Some(articles) = section.list("news")? {
         if articles.is_empty() || articles.len() > ARTICLES {
             let fix = "give `news` one to eight articles";
-            return Err(SendError::permanent(format!("`news` has {} articles", articles.len()), fix));
+            return Err(SendError::rejected(format!("`news` has {} articles", articles.len()), fix));
         }
         return Ok(json!({ "msgtype": "news", "news": { "articles": articles } }));
     }
@@ -127,7 +127,7 @@ fn payload(notification: &Notification, recipient: &str) -> Result<Value, SendEr
     }
     let text = section.some("text").unwrap_or(&notification.message);
     if text.is_empty() {
-        return Err(SendError::permanent("the message is empty", "give the template a `message` or a `wecom` section"));
+        return Err(SendError::rejected("the message is empty", "give the template a `message` or a `wecom` section"));
     }
     let mut content = json!({ "content": cut_bytes(text, LONGEST.0) });
     let name = |name: &&str| if *name == "all" { "@all".to_owned() } else { (*name).to_owned() };

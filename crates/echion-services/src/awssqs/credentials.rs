@@ -118,7 +118,7 @@ async fn fetch(source: &Source, http: &Http) -> Result<Fresh<Credentials>, SendE
 fn read(file: &str) -> Result<Secret, SendError> {
     let text = std::fs::read_to_string(file);
     text.map(|text| Secret::new(text.trim()))
-        .map_err(|error| SendError::permanent(format!("the token file {file} cannot be read: {error}"), "mount it"))
+        .map_err(|error| SendError::rejected(format!("the token file {file} cannot be read: {error}"), "mount it"))
 }
 
 /// Credentials out of JSON or XML; they are asked for anew every ten minutes, whatever their end.

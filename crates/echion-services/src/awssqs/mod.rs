@@ -90,7 +90,7 @@ impl Vendor for Sqs {
         let queue = if message.recipient.is_empty() { &self.queue } else { message.recipient };
         if queue.is_empty() {
             let fix = "set `queue` of the service, or name the queue as recipient";
-            return Err(SendError::permanent("no queue is named", fix));
+            return Err(SendError::rejected("no queue is named", fix));
         }
         let known = self.urls.lock().unwrap_or_else(PoisonError::into_inner).get(queue).cloned();
         let url = match known {
@@ -192,6 +192,6 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
             }
             _ => return error,
         };
-        SendError { fix: fix.to_owned(), ..error }
+        SendError { hint: fix.to_owned(), ..error }
     })
 }

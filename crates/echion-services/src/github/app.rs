@@ -33,14 +33,14 @@ impl App {
     async fn fetch(&self, http: &Http, base: &Address, now: i64) -> Result<Fresh, SendError> {
         let issued = now / 1000 - 30;
         let claims = json!({ "iss": self.id.to_string(), "iat": issued, "exp": issued + 120 });
-        let token = self.key.sign(&claims).map_err(|error| SendError::permanent(error, "set `privateKey`"))?;
+        let token = self.key.sign(&claims).map_err(|error| SendError::rejected(error, "set `privateKey`"))?;
         let installation = self.installation.to_string();
         let url = base.segments(["app", "installations", installation.as_str(), "access_tokens"]);
         let request = Request::post(url).bearer(&Secret::new(token)).header("Accept", "application/vnd.github+json");
         let answer = http.send(request, now).await?;
         let body = answer.json_of("GitHub").map_err(|error| SendError {
-            fix: if error.fix.is_empty() {
-                error.fix
+            hint: if error.hint.is_empty() {
+                error.hint
             } else {
                 "check `appID`, `installationID` and `privateKey`".to_owned()
             },

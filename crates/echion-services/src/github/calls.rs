@@ -25,7 +25,7 @@ impl Place {
     pub(super) fn of(section: &Rendered) -> Result<Self, SendError> {
         let url = section.text("repoURLPath");
         let fix = "set `repoURLPath` in the section `github` of the template";
-        let wrong = || SendError::permanent(format!("`{url}` is not the address of a repository"), fix);
+        let wrong = || SendError::rejected(format!("`{url}` is not the address of a repository"), fix);
         let path = repository_path(url).ok_or_else(wrong)?;
         let mut parts = path.trim_matches('/').split('/').filter(|part| !part.is_empty());
         let (owner, name) = (parts.next().ok_or_else(wrong)?, parts.next().ok_or_else(wrong)?);
@@ -58,7 +58,7 @@ impl Calls<'_> {
     pub(super) async fn make(&self, step: &str, fields: &Rendered, message: &str) -> Result<(), SendError> {
         if self.place.revision.is_empty() && step != "repositoryDispatch" {
             let fix = "set `revisionPath` in the section `github` of the template";
-            return Err(SendError::permanent("the commit is not known", fix));
+            return Err(SendError::rejected("the commit is not known", fix));
         }
         match step {
             "status" => self.status(fields, message).await,
@@ -185,7 +185,7 @@ impl Calls<'_> {
         };
         if conclusion.is_empty() && (status == "completed" || completed.is_some()) {
             let fix = "set `conclusion` of `checkRun` in the template";
-            return Err(SendError::permanent("a completed check run needs a conclusion", fix));
+            return Err(SendError::rejected("a completed check run needs a conclusion", fix));
         }
         let mut body = Map::new();
         put(&mut body, "name", fields.text("name"));
@@ -238,7 +238,7 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
             404 => "install the App on the repository, and give it the permission",
             _ => return error,
         };
-        SendError { fix: fix.to_owned(), ..error }
+        SendError { hint: fix.to_owned(), ..error }
     })
 }
 

@@ -156,7 +156,7 @@ impl Vendor for GitHub {
         }
         if said.is_empty() {
             let fix = "give the section `github` of the template `status`, `deployment` or another part";
-            return Err(SendError::permanent("the section `github` says nothing to do", fix));
+            return Err(SendError::rejected("the section `github` says nothing to do", fix));
         }
         Ok(Receipt { answer: said.join(", ") })
     }
@@ -186,6 +186,6 @@ fn time(section: &Rendered, name: &str) -> Result<Option<String>, SendError> {
     let parsed = echion_value::time::parse("2006-01-02T15:04:05Z07:00", text);
     parsed.map(|_| Some(text.to_owned())).map_err(|_| {
         let fix = format!("write `{name}` as `2006-01-02T15:04:05Z`");
-        SendError::permanent(format!("`{name}` is not a time: `{text}`"), fix)
+        SendError::rejected(format!("`{name}` is not a time: `{text}`"), fix)
     })
 }

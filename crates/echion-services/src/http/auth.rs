@@ -168,7 +168,7 @@ pub(crate) fn fresh(answer: &super::Answer, who: &str) -> Result<Fresh, SendErro
             return Err(answer.unknown(who));
         };
         let reason = format!("{who} gave no token: {}", answer.quote(error));
-        return Err(SendError::permanent(reason, "check the client's id and secret and its scopes"));
+        return Err(SendError::rejected(reason, "check the client's id and secret and its scopes"));
     };
     let seconds = body.get("expires_in").and_then(|v| v.as_u64().or_else(|| v.as_str()?.parse().ok())).unwrap_or(300);
     Ok(Fresh { token: Secret::new(token), lives: Duration::from_secs(seconds) })

@@ -108,7 +108,7 @@ impl Http {
             return Ok(client.clone());
         }
         let refuse = |_: &str, message| OptionsError { message, at: (1, 1), hint: String::new() };
-        let client = self.build(key, &refuse).map_err(|error| SendError::permanent(error.message, error.hint))?;
+        let client = self.build(key, &refuse).map_err(|error| SendError::rejected(error.message, error.hint))?;
         clients.insert(key.to_owned(), client.clone());
         Ok(client)
     }
@@ -127,11 +127,11 @@ impl Http {
             Ok(true) => Ok(verdict.unwrap_or(Receipt { answer: format!("HTTP {}, `success` holds", answer.status) })),
             Ok(false) => Err(verdict.err().unwrap_or_else(|| {
                 let reason = format!("HTTP {}, but `success` does not hold: {}", answer.status, answer.said());
-                SendError::permanent(reason, "see what the service answered, mend the cause, then re-deliver")
+                SendError::rejected(reason, "see what the service answered, mend the cause, then re-deliver")
             })),
             Err(error) => Err(verdict.err().unwrap_or_else(|| {
                 let reason = format!("HTTP {}, and `success` cannot be said: {error}", answer.status);
-                SendError::permanent(reason, "correct the option `success`, then re-deliver")
+                SendError::rejected(reason, "correct the option `success`, then re-deliver")
             })),
         }
     }
@@ -173,11 +173,11 @@ impl Http {
         let fix = "correct `headers` of the service";
         let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| {
             let reason = format!("`{}` is not an HTTP method", request.method);
-            SendError::permanent(reason, "correct `method` in the template")
+            SendError::rejected(reason, "correct `method` in the template")
         })?;
         let mut headers = HeaderMap::new();
         for (name, value) in &request.headers {
-            let bad = |what: &str| SendError::permanent(format!("header `{name}` has an invalid {what}"), fix);
+            let bad = |what: &str| SendError::rejected(format!("header `{name}` has an invalid {what}"), fix);
             let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("name"))?;
             let mut content = HeaderValue::from_str(value.expose()).map_err(|_| bad("value"))?;
             content.set_sensitive(true);
@@ -214,10 +214,10 @@ impl Http {
     fn failure(&self, error: &reqwest::Error, url: &Address, redactor: &Redactor) -> SendError {
         let fix = "correct the address of the service";
         if error.is_redirect() {
-            return SendError::permanent(format!("{url} redirects in a circle"), fix);
+            return SendError::rejected(format!("{url} redirects in a circle"), fix);
         }
         if error.is_builder() {
-            return SendError::permanent(format!("no request can be made for {url}"), fix);
+            return SendError::rejected(format!("no request can be made for {url}"), fix);
         }
         let timeout = self.0.timeout;
         let what = if error.is_timeout() && error.is_connect() {

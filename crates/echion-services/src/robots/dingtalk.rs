@@ -47,5 +47,5 @@ pub(super) fn explain(refusal: Refusal) -> SendError {
         88 => "DingTalk does not accept the credentials: create the robot's address again".to_owned(),
         _ => "look the code up in DingTalk's documentation, mend the cause, then re-deliver".to_owned(),
     };
-    SendError::permanent(refusal.reason, fix)
+    SendError::rejected(refusal.reason, fix)
 }

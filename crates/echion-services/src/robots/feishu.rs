@@ -24,5 +24,5 @@ pub(super) fn explain(refusal: Refusal) -> SendError {
         200621 => "the card is not valid: check its JSON in Feishu's card builder".to_owned(),
         _ => "look the code up in Feishu's documentation, mend the cause, then re-deliver".to_owned(),
     };
-    SendError::permanent(refusal.reason, fix)
+    SendError::rejected(refusal.reason, fix)
 }

@@ -190,8 +190,8 @@ mod tests {
         ] {
             let body = format!(r#"{{"errcode":310000,"errmsg":"{text}, more at..."}}"#);
             let error = judge(Robot::DingTalk, &body).unwrap_err();
-            assert_eq!(error.kind, SendErrorKind::Permanent);
-            assert!(error.fix.contains(want), "{text}: {}", error.fix);
+            assert_eq!(error.kind, SendErrorKind::Rejected);
+            assert!(error.hint.contains(want), "{text}: {}", error.hint);
         }
     }
 
@@ -199,7 +199,7 @@ mod tests {
     fn a_wrong_clock_is_named_when_the_answer_has_a_date() {
         let answer = answer_of(Some(0), r#"{"errcode":310000,"errmsg":"sign not match"}"#);
         let error = Robot::DingTalk.judge(&answer, 74 * 60_000, None).unwrap_err();
-        assert!(error.fix.contains("74 minutes ahead"), "{}", error.fix);
+        assert!(error.hint.contains("74 minutes ahead"), "{}", error.hint);
     }
 
     #[test]
@@ -210,7 +210,7 @@ mod tests {
             (Robot::Feishu, r#"{"code":19021,"msg":"sign match fail or timestamp is not within one hour"}"#),
         ] {
             let error = robot.judge(&answer_of(Some(0), body), 74 * 60_000, Some("set `secret`")).unwrap_err();
-            assert_eq!(error.fix, "the robot wants signed requests: set `secret`");
+            assert_eq!(error.hint, "the robot wants signed requests: set `secret`");
         }
     }
 
@@ -222,13 +222,13 @@ mod tests {
             (Robot::DingTalk, r#"{"errcode":130101,"errmsg":"send too fast"}"#, pause(600)),
             (Robot::DingTalk, r#"{"errcode":410100,"errmsg":"send too fast"}"#, pause(600)),
             (Robot::DingTalk, r#"{"errcode":-1,"errmsg":"system busy"}"#, retry),
-            (Robot::DingTalk, r#"{"errcode":300005,"errmsg":"token is not exist"}"#, SendErrorKind::Permanent),
-            (Robot::DingTalk, r#"{"errcode":424242,"errmsg":"?"}"#, SendErrorKind::Permanent),
+            (Robot::DingTalk, r#"{"errcode":300005,"errmsg":"token is not exist"}"#, SendErrorKind::Rejected),
+            (Robot::DingTalk, r#"{"errcode":424242,"errmsg":"?"}"#, SendErrorKind::Rejected),
             (Robot::DingTalk, "<html>", retry),
             (Robot::Feishu, r#"{"code":11232,"msg":"frequency limited"}"#, pause(60)),
-            (Robot::Feishu, r#"{"code":19021,"msg":"sign match fail"}"#, SendErrorKind::Permanent),
+            (Robot::Feishu, r#"{"code":19021,"msg":"sign match fail"}"#, SendErrorKind::Rejected),
             (Robot::WeCom, r#"{"errcode":45009,"errmsg":"api freq out of limit"}"#, pause(60)),
-            (Robot::WeCom, r#"{"errcode":93000,"errmsg":"invalid webhook url"}"#, SendErrorKind::Permanent),
+            (Robot::WeCom, r#"{"errcode":93000,"errmsg":"invalid webhook url"}"#, SendErrorKind::Rejected),
         ] {
             assert_eq!(judge(robot, body).unwrap_err().kind, want, "{body}");
         }

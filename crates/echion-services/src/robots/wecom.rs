@@ -18,5 +18,5 @@ pub(super) fn explain(refusal: Refusal) -> SendError {
         40008 => "check `msgtype`: text, markdown, markdown_v2, image, news, file, voice or template_card",
         _ => "look the code up in WeCom's documentation, mend the cause, then re-deliver",
     };
-    SendError::permanent(refusal.reason, fix)
+    SendError::rejected(refusal.reason, fix)
 }

@@ -135,7 +135,7 @@ impl Webhook {
         if !path.is_empty() {
             let joined = format!("{}/{}", self.url.url().as_str().trim_end_matches('/'), path.trim_start_matches('/'));
             url = Address::parse(&joined).map_err(|e| {
-                SendError::permanent(format!("the address with its path {e}"), "correct `path` in the template")
+                SendError::rejected(format!("the address with its path {e}"), "correct `path` in the template")
             })?;
         }
         // Receivers that know the header can drop a repeated attempt; the others ignore it.
@@ -164,7 +164,7 @@ fn sign_request(request: &mut Request, sign: &Sign, now: i64) -> Result<(), Send
             let text = String::from_utf8_lossy(&request.body).into_owned();
             let Some((before, rest)) = text.split_once('{').filter(|(before, _)| before.trim().is_empty()) else {
                 let fix = "the body of a signed Feishu message must be a JSON object";
-                return Err(SendError::permanent("the body is not a JSON object, so it cannot be signed", fix));
+                return Err(SendError::rejected("the body is not a JSON object, so it cannot be signed", fix));
             };
             let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
             let signature = robots::sign_feishu(secret, seconds);
@@ -210,7 +210,7 @@ impl Vendor for Webhook {
             None => answer.by_status(),
         };
         self.http.deliver(request, message.now, judge).await.map_err(|error| match error.kind {
-            echion_model::SendErrorKind::Retryable { .. } if self.never_retry => SendError::permanent(
+            echion_model::SendErrorKind::Retryable { .. } if self.never_retry => SendError::rejected(
                 error.reason,
                 "`retryMax: -1` forbids another attempt: re-deliver it, or remove the option",
             ),
@@ -220,7 +220,13 @@ impl Vendor for Webhook {
 
     fn channel(&self, name: &str, _: &str) -> Channel {
         let concurrency = if self.robot.is_some() { 1 } else { 8 };
-        Channel { name: name.to_owned(), budget: self.robot.map(Robot::budget), concurrency, retry: self.retry }
+        Channel {
+            name: name.to_owned(),
+            budget: self.robot.map(Robot::budget),
+            concurrency,
+            retry: self.retry,
+            idempotent: false,
+        }
     }
 
     fn wants_json(&self) -> bool {

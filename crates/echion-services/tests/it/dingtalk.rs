@@ -74,9 +74,9 @@ async fn each_security_refusal_is_permanent_and_says_what_to_do() {
         }
         for (service, notification) in services {
             let error = send_at(&service, &notification, "id", now).await.unwrap_err();
-            assert_eq!(error.kind, SendErrorKind::Permanent);
+            assert_eq!(error.kind, SendErrorKind::Rejected);
             assert_eq!(error.reason, format!("errcode 310000: {reason}"));
-            assert!(error.fix.contains(fix), "{reason}: {}", error.fix);
+            assert!(error.hint.contains(fix), "{reason}: {}", error.hint);
         }
     }
 }
@@ -92,7 +92,7 @@ async fn the_services_keywords_satisfy_the_robot() {
 async fn an_unknown_token_is_permanent() {
     let sandbox = robots(DingTalkOptions { token: Some("other".to_owned()), ..DingTalkOptions::default() }).await;
     let error = send(&open("dingtalk", &options(&sandbox, "")), &text()).await.unwrap_err();
-    assert_eq!((error.kind, error.reason.as_str()), (SendErrorKind::Permanent, "errcode 300005: token is not exist"));
+    assert_eq!((error.kind, error.reason.as_str()), (SendErrorKind::Rejected, "errcode 300005: token is not exist"));
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn no_answer_or_a_spoiled_one_is_worth_another_try() {
         sandbox.set_faults(vec![fault.clone()]).unwrap();
         for (service, notification) in [(open("dingtalk", &own), text()), (open("webhook", &hook), text_as_webhook())] {
             let error = send(&service, &notification).await.unwrap_err();
-            assert_eq!((error.kind, error.fix.as_str()), (RETRY, ""), "{fault:?}: {error:?}");
+            assert_eq!((error.kind, error.hint.as_str()), (RETRY, ""), "{fault:?}: {error:?}");
         }
     }
     sandbox.set_faults(vec![Fault { hang: true, ..Fault::default() }]).unwrap();

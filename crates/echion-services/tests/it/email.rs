@@ -83,7 +83,7 @@ async fn a_password_goes_over_tls_to_a_server_that_is_trusted() {
 async fn refusals_are_told_apart_and_nothing_secret_is_said() {
     let wrong = "username: user\npassword: marked-wrong\ninsecure_skip_verify: true\n";
     let refusing = |text: &str| MailOptions { refusal: Some(text.to_owned()), ..MailOptions::default() };
-    let permanent = SendErrorKind::Permanent;
+    let permanent = SendErrorKind::Rejected;
     for (server, more, to, kind, fix) in [
         (with_tls(), wrong, "lee@example.com", permanent, "`username` and `password`"),
         (refusing("550 no such user"), "", "lee@example.com", permanent, "recipient"),
@@ -95,7 +95,7 @@ async fn refusals_are_told_apart_and_nothing_secret_is_said() {
         let service = open("email", &options(&server, more));
         let error = send_to(&service, &mail(), to).await.unwrap_err();
         assert_eq!(error.kind, kind, "{error:?}");
-        assert!(error.fix.contains(fix), "{error:?}");
+        assert!(error.hint.contains(fix), "{error:?}");
         assert!(!format!("{error:?} {service:?}").contains("marked-"), "{error:?} {service:?}");
     }
 }

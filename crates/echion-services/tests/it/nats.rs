@@ -83,7 +83,7 @@ async fn a_message_arrives_with_its_headers() {
         assert!(got.contains(part), "{part}: {got}");
     }
     for subject in ["", "two words"] {
-        assert_eq!(publish(&options, subject).await.unwrap_err().kind, SendErrorKind::Permanent);
+        assert_eq!(publish(&options, subject).await.unwrap_err().kind, SendErrorKind::Rejected);
     }
 }
 
@@ -98,9 +98,9 @@ async fn a_user_is_checked_and_so_is_the_subject() {
     publish(&options, "allowed.x").await.unwrap();
     assert!(next(&mut inbox).await.contains("hello"));
     let error = publish(&options, "other.x").await.unwrap_err();
-    assert!(error.kind == SendErrorKind::Permanent && error.fix.contains("publish to the subject"), "{error:?}");
+    assert!(error.kind == SendErrorKind::Rejected && error.hint.contains("publish to the subject"), "{error:?}");
     let error = publish(&format!("{url}username: u\npassword: marked-wrong-1\n"), "allowed.x").await.unwrap_err();
-    assert!(error.kind == SendErrorKind::Permanent && error.fix.contains("`password`"), "{error:?}");
+    assert!(error.kind == SendErrorKind::Rejected && error.hint.contains("`password`"), "{error:?}");
 }
 
 /// Seed and key are the examples of the vendor's documentation of NKeys.
@@ -112,7 +112,7 @@ async fn an_nkey_signs_the_servers_challenge() {
     let url = format!("url: nats://127.0.0.1:{}\n", server.port);
     publish(&format!("{url}nkey: {seed}\n"), "x").await.unwrap();
     let error = publish(&url, "x").await.unwrap_err();
-    assert_eq!(error.kind, SendErrorKind::Permanent, "{error:?}");
+    assert_eq!(error.kind, SendErrorKind::Rejected, "{error:?}");
 }
 
 #[tokio::test]

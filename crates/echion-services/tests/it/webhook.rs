@@ -57,18 +57,18 @@ async fn every_status_has_its_outcome() {
         (200, &[][..], None),
         (204, &[], None),
         (299, &[], None),
-        (304, &[], Some(SendErrorKind::Permanent)),
-        (400, &[], Some(SendErrorKind::Permanent)),
-        (401, &[], Some(SendErrorKind::Permanent)),
-        (404, &[], Some(SendErrorKind::Permanent)),
+        (304, &[], Some(SendErrorKind::Rejected)),
+        (400, &[], Some(SendErrorKind::Rejected)),
+        (401, &[], Some(SendErrorKind::Rejected)),
+        (404, &[], Some(SendErrorKind::Rejected)),
         (408, &[], Some(RETRY)),
-        (413, &[], Some(SendErrorKind::Permanent)),
+        (413, &[], Some(SendErrorKind::Rejected)),
         (425, &[], Some(RETRY)),
         (429, &[], Some(pause(60))),
         (429, &[("Retry-After", "5")], Some(pause(5))),
         (429, &[("Retry-After", date)], Some(pause(7))),
         (500, &[], Some(RETRY)),
-        (501, &[], Some(SendErrorKind::Permanent)),
+        (501, &[], Some(SendErrorKind::Rejected)),
         (502, &[], Some(RETRY)),
         (503, &[("Retry-After", "5")], Some(after(5))),
         (503, &[("Retry-After", "soon")], Some(RETRY)),
@@ -79,7 +79,7 @@ async fn every_status_has_its_outcome() {
         assert_eq!(sent.as_ref().err().map(|error| error.kind), want, "{code} {headers:?}");
         if let Err(error) = sent {
             assert!(error.reason.starts_with(&format!("HTTP {code}")), "{error:?}");
-            assert_eq!(error.fix.is_empty(), error.kind != SendErrorKind::Permanent, "{error:?}");
+            assert_eq!(error.hint.is_empty(), error.kind != SendErrorKind::Rejected, "{error:?}");
         }
     }
 }
@@ -95,7 +95,7 @@ async fn no_answer_is_worth_another_try_and_any_success_is_one() {
     }
     sandbox.set_faults(vec![drop]).unwrap();
     let error = send(&service(&sandbox, "retryMax: -1\n"), &request("POST", "", "x")).await.unwrap_err();
-    assert_eq!(error.kind, SendErrorKind::Permanent);
+    assert_eq!(error.kind, SendErrorKind::Rejected);
     for fault in [Fault { hang: true, ..Fault::default() }, Fault { delay_ms: 60_000, ..Fault::default() }] {
         sandbox.set_faults(vec![fault]).unwrap();
         let error = send(&service(&sandbox, "timeout: 50ms\n"), &request("POST", "", "x")).await.unwrap_err();
@@ -118,7 +118,7 @@ async fn redirects_are_followed_as_their_kind_wants() {
     }
     sandbox.set_faults(vec![status("/hook", 307, &[("Location", "/hook")])]).unwrap();
     let error = send(&service, &request("POST", "", "x")).await.unwrap_err();
-    assert_eq!(error.kind, SendErrorKind::Permanent);
+    assert_eq!(error.kind, SendErrorKind::Rejected);
     assert!(error.reason.contains("redirects"), "{error:?}");
 }
 

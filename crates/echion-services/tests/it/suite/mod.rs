@@ -33,7 +33,7 @@ fn class(outcome: &Result<Receipt, SendError>) -> &'static str {
         Ok(_) => "delivered",
         Err(SendErrorKind::RateLimited { .. }) => "rate-limited",
         Err(SendErrorKind::Retryable { .. }) => "retryable",
-        Err(SendErrorKind::Permanent) => "permanent",
+        Err(SendErrorKind::Rejected) => "permanent",
     }
 }
 
@@ -142,7 +142,7 @@ fn check_outcome(name: &str, want: Option<&Node>, outcome: &Result<Receipt, Send
     let kind = want.get("class").unwrap_or(want);
     assert_eq!(class(outcome), text(kind), "{name}: {outcome:?}");
     for (part, said) in
-        [("reason", outcome.as_ref().err().map(|e| &e.reason)), ("fix", outcome.as_ref().err().map(|e| &e.fix))]
+        [("reason", outcome.as_ref().err().map(|e| &e.reason)), ("fix", outcome.as_ref().err().map(|e| &e.hint))]
     {
         if let Some(want) = want.get(part) {
             assert!(said.is_some_and(|said| said.contains(&text(want))), "{name}: {part} of {outcome:?}");
@@ -186,7 +186,7 @@ async fn statuses_of(kind: &'static ServiceKind) {
         let want = exceptions.get(&status.to_string()).map_or(usual, String::as_str);
         assert_eq!(class(&outcome), want, "{} {status}: {outcome:?}", kind.name);
         if let Err(error) = outcome {
-            assert_eq!(error.fix.is_empty(), class(&Err(error.clone())) != "permanent", "{} {error:?}", kind.name);
+            assert_eq!(error.hint.is_empty(), class(&Err(error.clone())) != "permanent", "{} {error:?}", kind.name);
         }
     }
     // An interim answer is not the last word.
@@ -229,7 +229,7 @@ async fn broken_answers_of(kind: &'static ServiceKind) {
         let sent = tokio::time::timeout(Duration::from_secs(20), case.send(service, &NoMemory)).await.unwrap();
         let reply: String = format!("{reply:?}").chars().take(60).collect();
         assert_eq!(class(&sent), want, "{} {reply}: {sent:?}", kind.name);
-        let said = sent.map_or_else(|error| error.reason + &error.fix, |receipt| receipt.answer);
+        let said = sent.map_or_else(|error| error.reason + &error.hint, |receipt| receipt.answer);
         assert!(said.len() < 1000, "{} {reply}: {said}", kind.name);
     }
     // Cancelled in the middle; the next message goes through.
