@@ -1,44 +1,82 @@
-//! The dispatcher: takes what is due, keeps budgets, hands it to services, records what came of it.
+//! The dispatcher: takes what is due, channel by channel, keeps budgets, hands it to services, records what came of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use echion_model::{
-    Channel, Delivery, DeliveryId, Intent, Ledger, LedgerError, Message, Outcome, ResourceId, SendError, SendErrorKind,
-    Service,
+    Channel, Delivery, Finished, LedgerError, Message, Outcome, Receipt, RouteKey, SendError, SendErrorKind, Service,
+    SharedLedger, Version,
 };
-use tokio::sync::Notify;
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::sync::{Notify, watch};
+use tokio::task::{Id, JoinSet};
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::Instrument as _;
 
-use crate::backoff;
-use crate::budget::{Spent, millis};
+use crate::ahead::RunAhead;
+use crate::budget::{Slot, Spent, millis};
+use crate::lane::Lanes;
+use crate::policy::{self, LONGEST_PAUSE};
 
-/// Deliveries read at once for each service, beside those on their way.
+/// Deliveries taken at once for one channel.
 const BATCH: u32 = 16;
 
 /// A service that neither answers nor times out by itself is given up on.
-const PATIENCE: Duration = Duration::from_secs(90);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// How often the ledger is read although nothing happened.
-const GLANCE: Duration = Duration::from_secs(10);
+/// How often the ledger is read although nothing happened: another process may have made deliveries due.
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The vendor's word on pauses is taken up to here.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
+/// How long attempts that are on their way may take when the dispatcher is to end.
+const END_GRACE: Duration = Duration::from_secs(8);
+
+/// How long the wait is before a ledger that failed is tried again, and for how long it is.
+const LEDGER_RETRY: Duration = Duration::from_secs(1);
+const LEDGER_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often at most parked deliveries are retried because their channel works again.
+const HEAL_INTERVAL: Duration = Duration::from_secs(5 * 60);
+
+/// How long what was delivered is kept, and how often what is older is forgotten.
+const HISTORY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const PRUNE_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+/// A step of the clock that is more than imprecision.
+const CLOCK_STEP: i64 = 5_000;
+
+/// Where a delivery goes: the service, and the version of what it depends on.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The service.
+    pub service: Arc<dyn Service>,
+    /// Of the service and the templates.
+    pub version: Version,
+}
 
 /// Finds the service that a delivery is for; a reloaded configuration answers differently.
-pub type Directory = Arc<dyn Fn(&Intent) -> Option<Arc<dyn Service>> + Send + Sync>;
+pub type Routes = Arc<dyn Fn(&RouteKey) -> Option<Route> + Send + Sync>;
 
 /// The current time in milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// What happened to a delivery, for whoever prints or counts it.
+/// The end of an attempt, for whoever prints or counts it.
 #[derive(Clone, Debug)]
-pub struct Event {
-    /// The delivery as it was before the attempt.
+pub struct Attempted {
+    /// The delivery as it was when the attempt began.
     pub delivery: Delivery,
     /// What came of the attempt.
     pub outcome: Outcome,
+    /// An earlier attempt may have arrived, and the vendor cannot tell that this is the same message.
+    pub possible_duplicate: bool,
+}
+
+/// Who is told of attempts, and of a ledger that fails.
+pub trait AttemptReporter: Send + Sync {
+    /// An attempt ended and is recorded.
+    fn attempted(&self, attempted: &Attempted);
+
+    /// The ledger failed; it is tried again.
+    fn ledger_failed(&self, error: &LedgerError);
 }
 
 /// How many attempts ended how.
@@ -46,55 +84,101 @@ pub struct Event {
 pub struct Totals {
     /// Taken by the vendor.
     pub delivered: u64,
-    /// Failed, and to be tried again.
+    /// Failed, and to be retried.
     pub retried: u64,
     /// Parked.
     pub parked: u64,
 }
 
-/// Empties the ledger, one channel beside the other.
+/// Wakes a dispatcher.
+#[derive(Debug, Default)]
+pub struct Waker {
+    channels: Mutex<BTreeSet<String>>,
+    reconfigured: std::sync::atomic::AtomicBool,
+    notify: Notify,
+}
+
+impl Waker {
+    /// Something was recorded for these channels.
+    pub fn recorded<'a>(&self, channels: impl IntoIterator<Item = &'a str>) {
+        let mut waiting = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.extend(channels.into_iter().map(str::to_owned));
+        drop(waiting);
+        self.notify.notify_one();
+    }
+
+    /// The configuration has changed, or deliveries were made due by others: all channels are looked up again.
+    pub fn reconfigured(&self) {
+        self.reconfigured.store(true, std::sync::atomic::Ordering::Release);
+        self.notify.notify_one();
+    }
+}
+
+/// Empties the outbox, one channel next to the other.
 pub struct Dispatcher {
-    ledger: Arc<dyn Ledger>,
-    directory: Directory,
+    ledger: SharedLedger,
+    routes: Routes,
     clock: Clock,
-    wake: Arc<Notify>,
-    report: Box<dyn Fn(&Event) + Send + Sync>,
+    waker: Arc<Waker>,
+    ahead: Option<Arc<RunAhead>>,
+    reporter: Arc<dyn AttemptReporter>,
     totals: Mutex<Totals>,
 }
 
+/// An attempt on its way.
+struct Flight {
+    delivery: Delivery,
+    channel: Channel,
+    lane: String,
+    version: Version,
+}
+
+/// An attempt that ended and is not recorded yet.
+struct Landed {
+    finished: Finished,
+    attempted: Attempted,
+    lane: String,
+}
+
 #[derive(Default)]
-struct Flights {
-    tasks: JoinSet<Event>,
-    deliveries: HashSet<DeliveryId>,
-    by_task: HashMap<Id, (Delivery, String)>,
-    busy: HashSet<(String, ResourceId)>,
-    load: HashMap<String, u32>,
-    resting: HashMap<String, i64>,
-    spent: HashMap<String, Spent>,
+struct Work {
+    tasks: JoinSet<Result<Receipt, SendError>>,
+    flights: HashMap<Id, Flight>,
+    landed: Vec<Landed>,
+    lanes: Lanes,
+    /// Channels that wait until less is ahead of the annotations.
+    held: BTreeSet<String>,
+    /// When the ledger is tried again, and since when it has failed.
+    broken: Option<(i64, i64)>,
+    polled: Option<i64>,
+    pruned: Option<i64>,
+    clocks: Option<(i64, Instant)>,
+}
+
+impl Work {
+    fn is_idle(&self) -> bool {
+        self.flights.is_empty() && self.landed.is_empty()
+    }
 }
 
 impl Dispatcher {
-    /// A dispatcher over a ledger. `report` is called after every recorded attempt.
-    pub fn new(
-        ledger: Arc<dyn Ledger>,
-        directory: Directory,
-        clock: Clock,
-        report: impl Fn(&Event) + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            ledger,
-            directory,
-            clock,
-            wake: Arc::new(Notify::new()),
-            report: Box::new(report),
-            totals: Mutex::default(),
-        }
+    /// A dispatcher over a ledger. It begins with [`run`](Self::run), which must not be before the configuration has been read: what has no
+    /// service is parked.
+    pub fn new(ledger: SharedLedger, routes: Routes, clock: Clock, reporter: Arc<dyn AttemptReporter>) -> Self {
+        let (waker, totals) = (Arc::default(), Mutex::default());
+        Self { ledger, routes, clock, waker, ahead: None, reporter, totals }
     }
 
-    /// To be notified whenever something was recorded.
+    /// The same, never further ahead of the annotations than this allows.
     #[must_use]
-    pub fn waker(&self) -> Arc<Notify> {
-        Arc::clone(&self.wake)
+    pub fn bounded_by(self, ahead: Arc<RunAhead>) -> Self {
+        Self { ahead: Some(ahead), ..self }
+    }
+
+    /// To be woken whenever something was recorded.
+    #[must_use]
+    pub fn waker(&self) -> Arc<Waker> {
+        Arc::clone(&self.waker)
     }
 
     /// How attempts ended so far.
@@ -103,226 +187,385 @@ impl Dispatcher {
         *self.totals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Dispatches until `stop` is notified, then lets the attempts that are on their way end.
+    /// Dispatches until `stop` is true, then lets the attempts that are on their way end, for some seconds.
     ///
     /// # Errors
-    /// When the ledger fails: without it nothing may be sent.
-    pub async fn run(&self, stop: Arc<Notify>) -> Result<(), LedgerError> {
-        let mut flights = Flights::default();
+    /// When the ledger fails for a minute, or was replaced by another one: without it nothing may be sent.
+    pub async fn run(&self, mut stop: watch::Receiver<bool>) -> Result<(), LedgerError> {
+        let mut work = Work::default();
         loop {
-            // Another process may have made a delivery due again, which nobody tells us.
-            let glance = (self.clock)().saturating_add(millis(GLANCE));
-            let next = Some(self.launch(&mut flights).await?.map_or(glance, |next| next.min(glance)));
-            // Only waiting stands in `select!`: what has ended must be recorded, whatever else happens meanwhile.
-            let end = tokio::select! {
-                () = stop.notified() => break,
-                () = self.wake.notified() => continue,
-                () = sleep_until(next, (self.clock)()) => continue,
-                Some(end) = flights.tasks.join_next_with_id() => end,
+            let next = self.turn(&mut work).await?;
+            // Only waiting is in `select!`: what has ended must be recorded, whatever else happens meanwhile.
+            let ended = tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => break,
+                () = self.waiting(!work.held.is_empty(), next) => continue,
+                Some(ended) = work.tasks.join_next_with_id() => ended,
             };
-            self.land(&mut flights, end).await?;
+            self.land(&mut work, ended).await;
         }
-        while let Some(end) = flights.tasks.join_next_with_id().await {
-            self.land(&mut flights, end).await?;
+        let deadline = Instant::now() + END_GRACE;
+        while !work.is_idle() {
+            match timeout_at(deadline, work.tasks.join_next_with_id()).await {
+                Ok(Some(ended)) => self.land(&mut work, ended).await,
+                Ok(None) => {
+                    if timeout_at(deadline, tokio::time::sleep(LEDGER_RETRY / 4)).await.is_err() {
+                        break;
+                    }
+                    self.record_landed(&mut work).await;
+                }
+                // The next start finds them interrupted.
+                Err(_) => break,
+            }
         }
         Ok(())
     }
 
-    /// Dispatches until nothing is on its way and nothing falls due before `deadline` (milliseconds since 1970).
+    /// Dispatches until nothing is on its way and nothing is due before `deadline` (milliseconds since 1970).
     ///
     /// # Errors
-    /// When the ledger fails.
+    /// As [`run`](Self::run).
     pub async fn drain(&self, deadline: i64) -> Result<(), LedgerError> {
-        let mut flights = Flights::default();
+        let mut work = Work::default();
         loop {
-            let next = self.launch(&mut flights).await?;
-            if flights.deliveries.is_empty() && next.is_none_or(|due| due > deadline) {
+            let next = self.turn(&mut work).await?;
+            let due = work.lanes.next().filter(|_| work.broken.is_none());
+            if work.is_idle() && work.broken.is_none() && work.held.is_empty() && due.is_none_or(|due| due > deadline) {
                 return Ok(());
             }
-            let end = tokio::select! {
-                () = sleep_until(next, (self.clock)()) => continue,
-                Some(end) = flights.tasks.join_next_with_id() => end,
+            let ended = tokio::select! {
+                () = self.waiting(!work.held.is_empty(), next) => continue,
+                Some(ended) = work.tasks.join_next_with_id() => ended,
             };
-            self.land(&mut flights, end).await?;
+            self.land(&mut work, ended).await;
         }
     }
 
-    /// Starts every attempt that may start now. Gives the time of the next one that may not; `None` when there is none.
-    async fn launch(&self, flights: &mut Flights) -> Result<Option<i64>, LedgerError> {
+    /// Waits for the next thing to do that is not the end of an attempt.
+    async fn waiting(&self, held: bool, next: i64) {
         let now = (self.clock)();
-        let mut next: Option<i64> = None;
-        let mut later = |at: i64| next = Some(next.map_or(at, |n: i64| n.min(at)));
-        // What is on its way is still due in the ledger, so room is left for it.
-        let limit = BATCH + u32::try_from(flights.deliveries.len()).unwrap_or(BATCH);
-        for delivery in self.ledger.due(now, limit).await? {
-            if flights.deliveries.contains(&delivery.id) {
-                continue;
+        let wait = Duration::from_millis(u64::try_from(next.saturating_sub(now)).unwrap_or(0));
+        tokio::select! {
+            () = self.waker.notify.notified() => {}
+            () = tokio::time::sleep(wait) => {}
+            () = async {
+                match &self.ahead {
+                    Some(ahead) if held => ahead.freed().await,
+                    _ => std::future::pending().await,
+                }
+            } => {}
+        }
+    }
+
+    /// Does everything that can be done now. Gives the time of the next turn.
+    async fn turn(&self, work: &mut Work) -> Result<i64, LedgerError> {
+        let now = (self.clock)();
+        if let Some((again, _)) = work.broken
+            && again > now
+        {
+            return Ok(again);
+        }
+        match self.advance(work, now).await {
+            Ok(()) => work.broken = None,
+            Err(error) => {
+                self.ledger.verify().await?;
+                let since = work.broken.map_or(now, |(_, since)| since);
+                if now.saturating_sub(since) > millis(LEDGER_PATIENCE) {
+                    return Err(error);
+                }
+                if work.broken.is_none() {
+                    self.reporter.ledger_failed(&error);
+                }
+                let again = now.saturating_add(millis(LEDGER_RETRY));
+                work.broken = Some((again, since));
+                return Ok(again);
             }
-            let name = &delivery.intent.destination.service;
-            let Some(service) = (self.directory)(&delivery.intent) else {
-                let error = SendError::permanent(
-                    format!("no service `{name}` is configured any more"),
-                    format!("configure `service.<type>.{name}`, then re-deliver"),
-                );
-                self.ledger.begin(&delivery.id, name, now).await?;
-                self.settle(delivery, Outcome::Parked(error)).await?;
-                // It may have stood in front of others that are due.
-                later(now);
-                continue;
+        }
+        let poll = now.saturating_add(millis(POLL_INTERVAL));
+        Ok(work.lanes.next().map_or(poll, |at| at.min(poll)))
+    }
+
+    async fn advance(&self, work: &mut Work, now: i64) -> Result<(), LedgerError> {
+        self.record_landed(work).await;
+        if let Some(landed) = work.landed.first() {
+            let what = format!("record the outcome of {}", landed.finished.id);
+            return Err(LedgerError { what, cause: "the ledger did not take it".into() });
+        }
+        if work.polled.is_none() {
+            self.ledger.recover(now).await?;
+            self.ledger.pull_back(now.saturating_add(2 * millis(LONGEST_PAUSE)), now).await?;
+            work.lanes.pause(self.ledger.pauses(now).await?);
+        }
+        self.follow_clock(work, now).await?;
+        let reconfigured = self.waker.reconfigured.swap(false, std::sync::atomic::Ordering::AcqRel);
+        if reconfigured {
+            work.lanes.each().for_each(|lane| lane.settings = None);
+        }
+        let due = |at: Option<i64>, every: Duration| at.is_none_or(|at| now.saturating_sub(at) >= millis(every) || at > now);
+        if reconfigured || due(work.polled, POLL_INTERVAL) {
+            self.ledger.verify().await?;
+            for queue in self.ledger.queues().await? {
+                work.lanes.serve_by(&queue.channel, queue.due);
+            }
+            work.polled = Some(now);
+        }
+        if due(work.pruned, PRUNE_INTERVAL) {
+            self.ledger.prune(now.saturating_sub(millis(HISTORY))).await?;
+            work.pruned = Some(now);
+        }
+        let recorded = std::mem::take(&mut *self.waker.channels.lock().unwrap_or_else(PoisonError::into_inner));
+        for channel in recorded.iter().chain(&std::mem::take(&mut work.held)) {
+            work.lanes.serve_by(channel, now);
+        }
+        while let Some(name) = work.lanes.take_due(now) {
+            if let Err(error) = self.serve(work, &name, now).await {
+                work.lanes.serve_by(&name, now);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// After the clock was set back, nothing waits longer than it would have.
+    async fn follow_clock(&self, work: &mut Work, now: i64) -> Result<(), LedgerError> {
+        let instant = Instant::now();
+        let Some((then, since)) = work.clocks.replace((now, instant)) else { return Ok(()) };
+        let step = now.saturating_sub(then).saturating_sub(millis(instant.duration_since(since)));
+        if step < -CLOCK_STEP {
+            self.ledger.pull_back(now.saturating_add(millis(LONGEST_PAUSE)), now).await?;
+            for lane in work.lanes.each() {
+                lane.paused_until = lane.paused_until.min(now.saturating_add(millis(LONGEST_PAUSE)));
+                if let Some(spent) = &mut lane.spent {
+                    spent.pull_back(now);
+                }
+            }
+            for queue in self.ledger.queues().await? {
+                work.lanes.serve_by(&queue.channel, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts what may start now on one channel.
+    async fn serve(&self, work: &mut Work, name: &str, now: i64) -> Result<(), LedgerError> {
+        let lane = work.lanes.lane(name);
+        if lane.paused_until > now {
+            let until = lane.paused_until;
+            return self.serve_later(work, name, until).await;
+        }
+        // Until the first delivery tells what the channel is like, one is taken.
+        let mut room = lane.settings.as_ref().map_or(1, |c| c.concurrency.max(1).min(BATCH)).saturating_sub(lane.load);
+        if room == 0 {
+            // The end of an attempt makes room.
+            return Ok(());
+        }
+        if let Some(budget) = lane.settings.as_ref().and_then(|settings| settings.budget) {
+            match self.slot(work, name, budget, now).await? {
+                Slot::Free => room = 1,
+                Slot::At(at) => return self.serve_later(work, name, at).await,
+                Slot::AfterNext => return Ok(()),
+            }
+        }
+        if let Some(ahead) = &self.ahead {
+            room = room.min(ahead.room(u32::try_from(work.flights.len()).unwrap_or(u32::MAX)));
+            if room == 0 {
+                work.held.insert(name.to_owned());
+                return Ok(());
+            }
+        }
+        let claimed = self.ledger.claim(now, name, room).await?;
+        if claimed.is_empty() {
+            match self.ledger.next_due(name).await? {
+                Some(due) if due > now => work.lanes.serve_by(name, due),
+                // It waits for an older one about the same resource, whose end serves the channel.
+                Some(_) if work.lanes.lane(name).load > 0 => {}
+                Some(_) => work.lanes.serve_by(name, now.saturating_add(millis(LEDGER_RETRY))),
+                None => {}
+            }
+            return Ok(());
+        }
+        for delivery in claimed {
+            self.start(work, name, delivery, now).await?;
+        }
+        work.lanes.serve_by(name, now);
+        Ok(())
+    }
+
+    /// Serves a channel at this time at the earliest, if it has anything to deliver.
+    async fn serve_later(&self, work: &mut Work, name: &str, at: i64) -> Result<(), LedgerError> {
+        if let Some(due) = self.ledger.next_due(name).await? {
+            work.lanes.serve_by(name, due.max(at));
+        }
+        Ok(())
+    }
+
+    async fn slot(
+        &self,
+        work: &mut Work,
+        name: &str,
+        budget: echion_model::Budget,
+        now: i64,
+    ) -> Result<Slot, LedgerError> {
+        if work.lanes.lane(name).spent.is_none() {
+            let ends = self.ledger.spent(name, Spent::since(budget, now)).await?;
+            work.lanes.lane(name).spent = Some(Spent::new(ends, now));
+        }
+        Ok(work.lanes.lane(name).spent.as_mut().map_or(Slot::Free, |spent| spent.slot(budget, now)))
+    }
+
+    /// Starts the attempt at a delivery that was taken.
+    async fn start(&self, work: &mut Work, name: &str, delivery: Delivery, now: i64) -> Result<(), LedgerError> {
+        let key = delivery.intent.route();
+        let Some(Route { service, version }) = (self.routes)(&key) else {
+            let service = &key.destination.service;
+            let error = SendError::attention(
+                format!("no service `{service}` is configured"),
+                format!("configure `service.<type>.{service}`; the delivery goes out by itself then"),
+            );
+            let channel = Channel {
+                name: name.to_owned(),
+                budget: None,
+                concurrency: 1,
+                retry: echion_model::Retry::default(),
+                idempotent: true,
             };
-            let mut channel = service.channel(&delivery.intent.destination.recipient);
-            let owner = &delivery.intent.owner;
-            if !owner.is_empty() {
-                // Whoever configures a namespace has budgets of their own.
-                channel.name = format!("{owner}/{}", channel.name);
-            }
-            if let Some(until) = flights.resting.get(&channel.name).copied().filter(|until| *until > now) {
-                later(until);
-                continue;
-            }
-            let load = flights.load.get(&channel.name).copied().unwrap_or(0);
-            let place = (channel.name.clone(), delivery.resource.clone());
-            // The landing of whatever is in the way wakes the loop.
-            if load >= channel.concurrency.max(1) || flights.busy.contains(&place) {
-                continue;
-            }
-            if let Some(budget) = channel.budget {
-                if !flights.spent.contains_key(&channel.name) {
-                    let since = now.saturating_sub(millis(budget.window));
-                    let started = self.ledger.attempts_since(&channel.name, since).await?;
-                    flights.spent.insert(channel.name.clone(), Spent::new(started));
-                }
-                let spent = flights.spent.entry(channel.name.clone()).or_default();
-                let slot = spent.next_slot(budget, now);
-                if slot > now {
-                    later(slot);
-                    continue;
-                }
-                spent.spend(now);
-            }
-            self.ledger.begin(&delivery.id, &channel.name, now).await?;
-            *flights.load.entry(channel.name.clone()).or_default() += 1;
-            flights.busy.insert(place);
-            flights.deliveries.insert(delivery.id.clone());
-            let name = channel.name.clone();
-            let task = flights.tasks.spawn(attempt(
-                service,
-                channel,
-                delivery.clone(),
-                Arc::clone(&self.clock),
-                Arc::clone(&self.ledger),
-            ));
-            flights.by_task.insert(task.id(), (delivery, name));
-        }
-        // What is due and was not started waits for a slot, which is in `next`, or for a landing.
-        if let Some(due) = self.ledger.next_due(now).await? {
-            next = Some(next.map_or(due, |n| n.min(due)));
-        }
-        Ok(next)
-    }
-
-    /// Records an attempt that has ended, and all others that have ended by now.
-    async fn land(&self, flights: &mut Flights, end: Result<(Id, Event), JoinError>) -> Result<(), LedgerError> {
-        self.landed(flights, end).await?;
-        while let Some(next) = flights.tasks.try_join_next_with_id() {
-            self.landed(flights, next).await?;
-        }
-        Ok(())
-    }
-
-    async fn landed(&self, flights: &mut Flights, end: Result<(Id, Event), JoinError>) -> Result<(), LedgerError> {
-        let (id, event) = match end {
-            Ok((id, event)) => (id, Some(event)),
-            Err(error) => (error.id(), None),
+            let flight = Flight { delivery, channel, lane: name.to_owned(), version: Version::default() };
+            self.landed(work, flight, Err(error));
+            self.record_landed(work).await;
+            return Ok(());
         };
-        let Some((delivery, channel)) = flights.by_task.remove(&id) else { return Ok(()) };
-        let event = event.unwrap_or_else(|| {
-            // A service that panics is a defect of ours; the message is not lost for it.
-            let error = SendError::retryable("the service ended unexpectedly");
-            let due = (self.clock)().saturating_add(60_000);
-            Event { delivery: delivery.clone(), outcome: Outcome::Later { due, error } }
-        });
-        flights.deliveries.remove(&delivery.id);
-        flights.busy.remove(&(channel.clone(), delivery.resource.clone()));
-        if let Some(load) = flights.load.get_mut(&channel) {
-            *load = load.saturating_sub(1);
-        }
-        if let Outcome::Later { due, error } = &event.outcome
-            && matches!(error.kind, SendErrorKind::RateLimited { .. })
-        {
-            flights.resting.insert(channel, *due);
-        }
-        self.settle(event.delivery, event.outcome).await
-    }
-
-    async fn settle(&self, delivery: Delivery, outcome: Outcome) -> Result<(), LedgerError> {
-        self.ledger.finish(&delivery.id, &outcome, (self.clock)()).await?;
-        {
-            let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
-            match outcome {
-                Outcome::Delivered(_) => totals.delivered += 1,
-                Outcome::Later { .. } => totals.retried += 1,
-                Outcome::Parked(_) => totals.parked += 1,
+        let channel = Channel::of(&*service, &key);
+        let lane = work.lanes.lane(name);
+        if lane.settings.is_none() {
+            lane.settings = Some(channel.clone());
+            if let Some(budget) = channel.budget
+                && self.slot(work, name, budget, now).await? != Slot::Free
+            {
+                return self.ledger.release(&delivery.id).await;
             }
         }
-        (self.report)(&Event { delivery, outcome });
+        let lane = work.lanes.lane(name);
+        lane.load += 1;
+        if let Some(spent) = &mut lane.spent {
+            spent.begin(now);
+        }
+        let span = tracing::info_span!("attempt", resource = %delivery.resource, delivery = %delivery.id, channel = name, attempt = delivery.attempts);
+        let attempt = attempt(service, delivery.clone(), now, Arc::clone(&self.ledger)).instrument(span);
+        let task = work.tasks.spawn(attempt);
+        work.flights.insert(task.id(), Flight { delivery, channel, lane: name.to_owned(), version });
         Ok(())
+    }
+
+    /// Takes in an attempt that has ended, and all others that have ended by now, and records them.
+    async fn land(
+        &self,
+        work: &mut Work,
+        ended: Result<(Id, Result<Receipt, SendError>), tokio::task::JoinError>,
+    ) {
+        let mut next = Some(ended);
+        while let Some(ended) = next {
+            let (id, sent) = match ended {
+                Ok((id, sent)) => (id, sent),
+                // A service that panics is a defect of ours; the message is not lost for it.
+                Err(error) => (error.id(), Err(SendError::unknown("the service ended unexpectedly"))),
+            };
+            if let Some(flight) = work.flights.remove(&id) {
+                self.landed(work, flight, sent);
+            }
+            next = work.tasks.try_join_next_with_id();
+        }
+        self.record_landed(work).await;
+    }
+
+    fn landed(&self, work: &mut Work, flight: Flight, sent: Result<Receipt, SendError>) {
+        let now = (self.clock)();
+        let Flight { delivery, channel, lane, version } = flight;
+        let (outcome, pause) = policy::outcome(sent, &channel, &delivery, now);
+        let repeats = matches!(delivery.class.as_str(), "unknown" | "interrupted");
+        let finished = Finished { id: delivery.id.clone(), channel: lane.clone(), outcome: outcome.clone(), version, pause };
+        let attempted = Attempted { possible_duplicate: repeats && !channel.idempotent, delivery, outcome };
+        work.landed.push(Landed { finished, attempted, lane });
+    }
+
+    /// Records what has ended. What the ledger does not take is kept until it does.
+    async fn record_landed(&self, work: &mut Work) {
+        for landed in std::mem::take(&mut work.landed) {
+            let now = (self.clock)();
+            if let Err(error) = self.ledger.finish(&landed.finished, now).await {
+                if work.broken.is_none() && work.landed.is_empty() {
+                    self.reporter.ledger_failed(&error);
+                }
+                work.landed.push(landed);
+                work.broken.get_or_insert((now.saturating_add(millis(LEDGER_RETRY)), now));
+                continue;
+            }
+            let Landed { finished, attempted, lane: name } = landed;
+            let lane = work.lanes.lane(&name);
+            lane.load = lane.load.saturating_sub(1);
+            if let Some(spent) = &mut lane.spent {
+                spent.end(now);
+            }
+            lane.paused_until = lane.paused_until.max(finished.pause.unwrap_or(0));
+            let heals = self.heals(work, &name, &attempted.outcome, now);
+            work.lanes.serve_by(&name, now);
+            self.count(&attempted.outcome);
+            if matches!(attempted.outcome, Outcome::Delivered(_))
+                && let Some(ahead) = &self.ahead
+            {
+                ahead.delivered(&attempted.delivery.resource);
+            }
+            self.reporter.attempted(&attempted);
+            if heals && let Err(error) = self.ledger.heal(&name, now).await {
+                self.reporter.ledger_failed(&error);
+            }
+        }
+    }
+
+    /// Whether this end shows that a channel works again.
+    fn heals(&self, work: &mut Work, name: &str, outcome: &Outcome, now: i64) -> bool {
+        let lane = work.lanes.lane(name);
+        match outcome {
+            Outcome::Delivered(_) if lane.failing => {
+                let recently = lane.healed.is_some_and(|at| now.saturating_sub(at) < millis(HEAL_INTERVAL));
+                if !recently {
+                    lane.failing = false;
+                    lane.healed = Some(now);
+                }
+                !recently
+            }
+            _ => {
+                let about_the_channel = outcome.error().is_some_and(|e| e.kind != SendErrorKind::Rejected);
+                lane.failing |= about_the_channel;
+                false
+            }
+        }
+    }
+
+    fn count(&self, outcome: &Outcome) {
+        let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            Outcome::Delivered(_) => totals.delivered += 1,
+            Outcome::Retry { .. } => totals.retried += 1,
+            Outcome::Parked { .. } => totals.parked += 1,
+        }
     }
 }
 
-/// One attempt, and its class.
+/// One attempt.
 async fn attempt(
     service: Arc<dyn Service>,
-    channel: Channel,
     delivery: Delivery,
-    clock: Clock,
-    ledger: Arc<dyn Ledger>,
-) -> Event {
+    now: i64,
+    memory: SharedLedger,
+) -> Result<Receipt, SendError> {
     let message = Message {
         notification: &delivery.intent.notification,
         recipient: &delivery.intent.destination.recipient,
         id: &delivery.id,
-        now: clock(),
-        memory: &*ledger,
+        now,
+        memory: &*memory,
     };
-    let sent = tokio::time::timeout(PATIENCE, service.send(message)).await;
-    let outcome = match sent {
-        Ok(Ok(receipt)) => Outcome::Delivered(receipt),
-        Ok(Err(error)) => classify(error, &channel, &delivery, clock()),
-        Err(_) => {
-            let error = SendError::retryable(format!("no end after {} seconds", PATIENCE.as_secs()));
-            classify(error, &channel, &delivery, clock())
-        }
-    };
-    Event { delivery, outcome }
-}
-
-fn classify(error: SendError, channel: &Channel, delivery: &Delivery, now: i64) -> Outcome {
-    let wait = match error.kind {
-        SendErrorKind::Permanent => return Outcome::Parked(error),
-        // A pause says nothing about the delivery itself, so it does not age for it.
-        SendErrorKind::RateLimited { retry_after } => {
-            return Outcome::Later { due: now.saturating_add(millis(retry_after.min(LONGEST_PAUSE))), error };
-        }
-        SendErrorKind::Retryable { retry_after } => {
-            let own = backoff::wait(&channel.retry, &delivery.id, delivery.attempts.saturating_add(1));
-            retry_after.map_or(own, |asked| asked.min(LONGEST_PAUSE).max(own))
-        }
-    };
-    if now.saturating_sub(delivery.created) > millis(channel.retry.give_up_after) {
-        let reason = format!("given up after {} attempts: {}", delivery.attempts.saturating_add(1), error.reason);
-        return Outcome::Parked(SendError::permanent(reason, "re-deliver it once the service answers again"));
-    }
-    Outcome::Later { due: now.saturating_add(millis(wait)), error }
-}
-
-/// Sleeps until a time that [`Dispatcher::launch`] gave; for ever without one.
-async fn sleep_until(due: Option<i64>, now: i64) {
-    match due {
-        Some(due) => {
-            let wait = u64::try_from(due.saturating_sub(now)).unwrap_or(0);
-            tokio::time::sleep(Duration::from_millis(wait)).await;
-        }
-        None => std::future::pending().await,
+    match timeout(ATTEMPT_TIMEOUT, service.send(message)).await {
+        Ok(sent) => sent,
+        Err(_) => Err(SendError::unknown(format!("no end after {} seconds", ATTEMPT_TIMEOUT.as_secs()))),
     }
 }

@@ -1,10 +1,12 @@
 //! The ledger, and the dispatcher that empties it.
 
-mod backoff;
+mod ahead;
 mod budget;
 mod dispatch;
+mod lane;
 mod ledger;
-mod memory;
+mod policy;
 
-pub use dispatch::{Clock, Directory, Dispatcher, Event, Totals};
+pub use ahead::RunAhead;
+pub use dispatch::{AttemptReporter, Attempted, Clock, Dispatcher, Route, Routes, Totals, Waker};
 pub use ledger::SqlLedger;

@@ -204,6 +204,9 @@ pub trait Outbox: Send + Sync {
         version: &Version,
         now: i64,
     ) -> Result<(), LedgerError>;
+
+    /// A channel works again: what is parked because it did not is retried. Gives the number.
+    async fn heal(&self, channel: &str, now: i64) -> Result<u64, LedgerError>;
 }
 
 /// What is written back to where resources come from.

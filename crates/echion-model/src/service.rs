@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use echion_value::{Str, Value};
 
 use crate::yaml::Node;
-use crate::{DeliveryId, Field, Memory, Notification, OptionHelp, Receipt, SendError, World};
+use crate::{DeliveryId, Field, Memory, Notification, OptionHelp, Receipt, RouteKey, SendError, World};
 
 /// A service type: everything the program knows about it without a configuration.
 #[derive(Debug)]
@@ -179,6 +179,18 @@ pub struct Channel {
     pub retry: Retry,
     /// The vendor takes the id of a delivery and ignores it the second time, so that repeating an attempt cannot double a message.
     pub idempotent: bool,
+}
+
+impl Channel {
+    /// The channel of a service for a delivery. Whoever configures a namespace has channels of their own.
+    #[must_use]
+    pub fn of(service: &dyn Service, route: &RouteKey) -> Self {
+        let channel = service.channel(&route.destination.recipient);
+        if route.owner.is_empty() {
+            return channel;
+        }
+        Self { name: format!("{}/{}", route.owner, channel.name), ..channel }
+    }
 }
 
 /// Backoff of a channel.

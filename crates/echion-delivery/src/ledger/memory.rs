@@ -6,16 +6,16 @@ use async_trait::async_trait;
 use echion_model::{LedgerError, Memory};
 use sqlx::Row as _;
 
+use super::{SqlLedger, failed};
 use crate::budget::millis;
-use crate::ledger::{SqlLedger, failed};
 
 #[async_trait]
 impl Memory for SqlLedger {
     async fn recall(&self, key: &str, now: i64) -> Result<Option<String>, LedgerError> {
-        let row = sqlx::query("SELECT value FROM memory WHERE key = ? AND expires > ?")
+        let row = sqlx::query("SELECT value FROM memory WHERE key = $1 AND expires > $2")
             .bind(key)
             .bind(now)
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.pool())
             .await
             .map_err(failed(format!("recall {key}")))?;
         Ok(row.map(|row| row.get(0)))
@@ -23,10 +23,9 @@ impl Memory for SqlLedger {
 
     async fn remember(&self, key: &str, value: &str, now: i64, keep: Duration) -> Result<(), LedgerError> {
         let error = || failed(format!("remember {key}"));
-        let mut tx = self.pool.begin().await.map_err(error())?;
-        sqlx::query("DELETE FROM memory WHERE expires <= ?").bind(now).execute(&mut *tx).await.map_err(error())?;
+        let mut tx = self.pool().begin().await.map_err(error())?;
         sqlx::query(
-            "INSERT INTO memory (key, value, expires) VALUES (?, ?, ?) \
+            "INSERT INTO memory (key, value, expires) VALUES ($1, $2, $3) \
              ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires",
         )
         .bind(key)

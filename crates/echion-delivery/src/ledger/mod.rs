@@ -1,0 +1,136 @@
+//! The ledger in SQL. One connection: SQLite has one writer anyway, and every method is short.
+
+mod annotations;
+mod file;
+mod history;
+mod memory;
+mod outbox;
+mod states;
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use echion_model::{Delivery, DeliveryId, Intent, LedgerError, ResourceId, Status};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{Row as _, SqlSafeStr as _};
+
+use file::OwnedFile;
+
+/// How long a statement waits for somebody else who holds the file; then the caller decides.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A ledger in an SQLite file, or in memory.
+#[derive(Debug)]
+pub struct SqlLedger {
+    pool: RwLock<SqlitePool>,
+    /// The file, for whoever delivers out of it; `None` for readers and in memory.
+    owned: Option<tokio::sync::Mutex<OwnedFile>>,
+    durable: bool,
+}
+
+impl SqlLedger {
+    /// Opens the ledger in a file for reading and for small changes, beside a process that delivers out of it.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or is not a ledger.
+    pub async fn open(path: &Path) -> Result<Self, LedgerError> {
+        let what = format!("open the ledger {}", path.display());
+        let pool = connect(file_options(path), what).await?;
+        Ok(Self { pool: RwLock::new(pool), owned: None, durable: true })
+    }
+
+    /// Opens the ledger in a file, which is created when it is missing, in order to deliver out of it. The file itself is locked,
+    /// whatever path leads to it: a second process is refused.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is not a ledger, or another process delivers out of it.
+    pub async fn own(path: &Path) -> Result<Self, LedgerError> {
+        let what = format!("open the ledger {}", path.display());
+        let owned = OwnedFile::lock(path)?;
+        let pool = connect(file_options(path), what).await?;
+        Ok(Self { pool: RwLock::new(pool), owned: Some(tokio::sync::Mutex::new(owned)), durable: true })
+    }
+
+    /// A ledger that is gone when the process ends.
+    ///
+    /// # Errors
+    /// When SQLite refuses, which it has no reason to.
+    pub async fn in_memory() -> Result<Self, LedgerError> {
+        let options = SqliteConnectOptions::new().in_memory(true);
+        let pool = connect(options, "open a ledger in memory".to_owned()).await?;
+        Ok(Self { pool: RwLock::new(pool), owned: None, durable: false })
+    }
+
+    fn pool(&self) -> SqlitePool {
+        self.pool.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn file_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(path).create_if_missing(true)
+}
+
+async fn connect(options: SqliteConnectOptions, what: String) -> Result<SqlitePool, LedgerError> {
+    // WAL with full synchronisation: what is committed survives the process and the machine.
+    let options = options
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT);
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options)
+        .await
+        .map_err(failed(what.clone()))?;
+    let step = |version, name, sql: &'static str| {
+        Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    let steps = vec![
+        step(1, "ledger", include_str!("../../migrations/0001_ledger.sql")),
+        step(2, "memory", include_str!("../../migrations/0002_memory.sql")),
+        step(3, "mirror", include_str!("../../migrations/0003_mirror.sql")),
+        step(4, "channels", include_str!("../../migrations/0004_channels.sql")),
+    ];
+    Migrator::with_migrations(steps).run(&pool).await.map_err(failed(what))?;
+    Ok(pool)
+}
+
+fn failed<E: std::error::Error + Send + Sync + 'static>(what: impl Into<String>) -> impl FnOnce(E) -> LedgerError {
+    let what = what.into();
+    move |cause| LedgerError { what, cause: Box::new(cause) }
+}
+
+fn read_delivery(row: &SqliteRow) -> Result<Delivery, LedgerError> {
+    let intent: String = row.get("intent");
+    let mut intent: Intent = serde_json::from_str(&intent).map_err(failed("read back a delivery"))?;
+    intent.channel = row.get("channel");
+    let count = |name: &str| u32::try_from(row.get::<i64, _>(name)).unwrap_or(u32::MAX);
+    let resource: String = row.get("resource");
+    Ok(Delivery {
+        id: DeliveryId(row.get("id")),
+        resource: read_resource(&resource)?,
+        intent,
+        status: Status::parse(row.get("status")).unwrap_or(Status::Parked),
+        attempts: count("attempts"),
+        unknown: count("unknown"),
+        created: row.get("created"),
+        first_attempt: row.get("first_attempt"),
+        due: row.get("due"),
+        class: row.get("class"),
+        detail: row.get("detail"),
+        hint: row.get("hint"),
+    })
+}
+
+fn read_resource(key: &str) -> Result<ResourceId, LedgerError> {
+    ResourceId::from_key(key).ok_or_else(|| LedgerError {
+        what: "read back a resource".to_owned(),
+        cause: format!("`{key}` is not of the form group/kind/namespace/name").into(),
+    })
+}
