@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use echion_model::{Destination, Intent, Notification, Resource, ResourceId, State, StateChange};
+use echion_model::{
+    Channel, Destination, Intent, Notification, Resource, ResourceId, RouteKey, State, StateChange,
+};
 use echion_value::{Map, Value};
 use serde::Serialize;
 
@@ -13,11 +15,11 @@ use crate::namespaces::Namespaces;
 use crate::state::{NOTIFIED, decode_annotation, state_key};
 use crate::subscription::{self, Destinations};
 use crate::trigger::{Condition, Trigger};
-use crate::variables::Scene;
+use crate::variables::EvaluationContext;
 
 /// What a look needs beside the configuration.
 #[derive(Clone, Copy)]
-pub struct Look<'a> {
+pub struct Inputs<'a> {
     /// The resource.
     pub resource: &'a Resource,
     /// Its AppProject, if it has one that exists.
@@ -29,7 +31,7 @@ pub struct Look<'a> {
     /// In which namespaces resources are looked at.
     pub namespaces: &'a Namespaces,
     /// The clock, the repository and everything else that conditions and templates may ask.
-    pub scene: &'a Scene,
+    pub context: &'a EvaluationContext,
 }
 
 /// What is to be done about a resource.
@@ -82,46 +84,90 @@ pub enum Action {
     Nothing,
     /// The condition could not be evaluated, so nothing is known; the state stays as it is.
     Unknown(String),
-    /// It is to be told but cannot be; the state stays as it is, so that nothing is lost.
+    /// It is to be notified but could not be rendered; the state stays as it is, so that nothing is lost.
     Failed(String),
+    /// It is to be notified but a trigger, template or service is not configured: only another configuration can change that. The state
+    /// stays as it is.
+    Unconfigured(String),
+}
+
+impl Plan {
+    fn of(resource: &Resource) -> Self {
+        Plan {
+            resource: resource.id.clone(),
+            skipped: None,
+            steps: Vec::new(),
+            notes: Vec::new(),
+            change: StateChange::default(),
+            intents: Vec::new(),
+        }
+    }
+
+    /// Whether evaluating the same again may come to something else: what could not be rendered.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.action, Action::Failed(_)))
+    }
+
+    /// Whether a condition could not be evaluated.
+    #[must_use]
+    pub fn has_unknown(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.action, Action::Unknown(_)))
+    }
+
+    /// Whether nothing follows from it, now or when it is recorded.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        let quiet = |action: &Action| {
+            matches!(action, Action::Nothing | Action::AlreadySent | Action::Unknown(_) | Action::Unconfigured(_))
+        };
+        self.steps.iter().all(|step| quiet(&step.action))
+    }
+}
+
+/// Renders the templates of a recorded delivery anew, from the resource as it is now.
+///
+/// # Errors
+/// The template and why.
+pub fn render_again(config: &Config, inputs: Inputs<'_>, route: &RouteKey) -> Result<Notification, String> {
+    let plan = Plan::of(inputs.resource);
+    let (telling, _) = inputs.context.forgiving();
+    let mut planner = Planner { config, inputs, telling, state: State::new(), plan, templates: BTreeMap::new() };
+    planner.render(&route.templates, &route.destination).map_err(|action| match action {
+        Action::Failed(reason) | Action::Unconfigured(reason) => reason,
+        _ => String::new(),
+    })
 }
 
 /// Looks at a resource.
 #[must_use]
-pub fn look(config: &Config, look: Look<'_>) -> Plan {
-    let mut plan = Plan {
-        resource: look.resource.id.clone(),
-        skipped: None,
-        steps: Vec::new(),
-        notes: Vec::new(),
-        change: StateChange::default(),
-        intents: Vec::new(),
-    };
-    if !look.namespaces.contain(&look.resource.id.namespace) {
+pub fn evaluate(config: &Config, inputs: Inputs<'_>) -> Plan {
+    let mut plan = Plan::of(inputs.resource);
+    if !inputs.namespaces.contain(&inputs.resource.id.namespace) {
         let reason = "app is not in one of the application-namespaces, nor the notification controller namespace";
         plan.skipped = Some(reason.to_owned());
         return plan;
     }
-    if freshness(&look.resource.object) == Freshness::OutOfDate {
+    if freshness(&inputs.resource.object) == Freshness::OutOfDate {
         plan.skipped = Some("sync status out of date".to_owned());
         return plan;
     }
     let mut imported = State::new();
-    if look.state.is_none() || look.foreign {
-        imported = look.resource.annotation(NOTIFIED).map(|text| decode_annotation(&text)).unwrap_or_default();
+    if inputs.state.is_none() || inputs.foreign {
+        imported = inputs.resource.annotation(NOTIFIED).map(|text| decode_annotation(&text)).unwrap_or_default();
     }
     let mut state = imported.clone();
-    state.extend(look.state.into_iter().flatten().map(|(key, since)| (key.clone(), *since)));
-    imported.retain(|key, _| look.state.is_none_or(|known| !known.contains_key(key)));
-    let Destinations { by_trigger, notes } = subscription::destinations(config, look.resource, look.project);
+    state.extend(inputs.state.into_iter().flatten().map(|(key, since)| (key.clone(), *since)));
+    imported.retain(|key, _| inputs.state.is_none_or(|known| !known.contains_key(key)));
+    let Destinations { by_trigger, notes } = subscription::destinations(config, inputs.resource, inputs.project);
     plan.notes = notes;
     if by_trigger.is_empty() {
         return plan;
     }
     plan.change.set = imported;
-    let (telling, forgiving) = look.scene.forgiving();
-    let mut planner = Planner { config, look, telling, state, plan, templates: BTreeMap::new() };
-    let variables = look.scene.trigger_variables(config, look.resource, look.project);
+    let (telling, forgiving) = inputs.context.forgiving();
+    let mut planner = Planner { config, inputs, telling, state, plan, templates: BTreeMap::new() };
+    let variables = inputs.context.trigger_variables(config, inputs.resource, inputs.project);
     for (trigger, destinations) in &by_trigger {
         planner.trigger(trigger, destinations, &variables);
     }
@@ -130,11 +176,17 @@ pub fn look(config: &Config, look: Look<'_>) -> Plan {
     planner.plan
 }
 
+/// The triggers that somebody has subscribed to for a resource.
+#[must_use]
+pub fn subscribed_triggers(config: &Config, resource: &Resource, project: Option<&Value>) -> Vec<String> {
+    subscription::destinations(config, resource, project).by_trigger.into_keys().collect()
+}
+
 struct Planner<'a> {
     config: &'a Config,
-    look: Look<'a>,
-    /// The scene for templates.
-    telling: Scene,
+    inputs: Inputs<'a>,
+    /// The context for templates.
+    telling: EvaluationContext,
     state: State,
     plan: Plan,
     /// Variables of templates by service: the same for all its recipients but for one entry.
@@ -143,15 +195,16 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     fn trigger(&mut self, name: &str, destinations: &[Destination], variables: &Map) {
+        self.inputs.context.begins(name);
         let Some(trigger) = self.config.triggers.get(name).cloned() else {
             for destination in destinations {
                 let reason = format!("no trigger `{name}` is configured");
-                self.step(name, "", destination, String::new(), Action::Failed(reason));
+                self.step(name, "", destination, String::new(), Action::Unconfigured(reason));
             }
             return;
         };
         for condition in &trigger.conditions {
-            let evaluation = self.look.scene.evaluate(condition, variables);
+            let evaluation = self.inputs.context.evaluate(condition, variables);
             for destination in destinations {
                 let owner = self.config.owner.as_str();
                 let plain = || state_key("", owner, name, &condition.key, destination);
@@ -209,10 +262,10 @@ impl Planner<'_> {
     }
 
     fn intend(&mut self, trigger: &str, condition: &Condition, destination: &Destination, key: &str) -> Action {
-        match self.render(condition, destination) {
-            Err(reason) => Action::Failed(reason),
+        match self.render(&condition.send, destination) {
+            Err(action) => action,
             Ok(notification) => {
-                self.plan.change.set.insert(key.to_owned(), self.look.scene.now_seconds());
+                self.plan.change.set.insert(key.to_owned(), self.inputs.context.now_seconds());
                 self.plan.intents.push(Intent {
                     trigger: trigger.to_owned(),
                     condition: condition.key.clone(),
@@ -220,6 +273,7 @@ impl Planner<'_> {
                     state_key: key.to_owned(),
                     templates: condition.send.clone(),
                     destination: destination.clone(),
+                    channel: self.channel(condition, destination),
                     notification,
                 });
                 Action::Send
@@ -227,26 +281,37 @@ impl Planner<'_> {
         }
     }
 
-    fn render(&mut self, condition: &Condition, destination: &Destination) -> Result<Notification, String> {
-        let Some(entry) = self.config.services.get(&destination.service) else {
-            return Err(format!("no service `{}` is configured", destination.service));
+    /// The channel that leads to a destination; empty when there is no such service, which rendering has found by now.
+    fn channel(&self, condition: &Condition, destination: &Destination) -> String {
+        let key = RouteKey {
+            owner: self.config.owner.clone(),
+            destination: destination.clone(),
+            templates: condition.send.clone(),
         };
-        let scene = &self.telling;
+        let entry = self.config.services.get(&destination.service);
+        entry.map(|entry| Channel::of(&*entry.service, &key).name).unwrap_or_default()
+    }
+
+    fn render(&mut self, templates: &[String], destination: &Destination) -> Result<Notification, Action> {
+        let Some(entry) = self.config.services.get(&destination.service) else {
+            return Err(Action::Unconfigured(format!("no service `{}` is configured", destination.service)));
+        };
+        let context = &self.telling;
         let base = self.templates.entry(destination.service.clone()).or_insert_with(|| {
-            scene.template_variables(self.config, self.look.resource, self.look.project, &destination.service)
+            context.template_variables(self.config, self.inputs.resource, self.inputs.project, &destination.service)
         });
-        let variables = Value::Map(scene.with_recipient(base, &destination.recipient));
-        let context = scene.render_context(&variables);
+        let variables = Value::Map(context.with_recipient(base, &destination.recipient));
+        let context = context.render_context(&variables);
         let mut notification = Notification::default();
-        for name in &condition.send {
+        for name in templates {
             let Some(template) = self.config.templates.get(name) else {
-                return Err(format!("no template `{name}` is configured"));
+                return Err(Action::Unconfigured(format!("no template `{name}` is configured")));
             };
             template
                 .render_into(&mut notification, entry.kind, &destination.service, &context)
-                .map_err(|error| format!("template `{name}`: {error}"))?;
-            for finding in template.findings(name, &notification, (&destination.service, entry), &context) {
-                let note = finding.to_string();
+                .map_err(|error| Action::Failed(format!("template `{name}`: {error}")))?;
+            for diagnostic in template.diagnostics(name, &notification, (&destination.service, entry), &context) {
+                let note = diagnostic.to_string();
                 // Every recipient of the service gives the same.
                 if !self.plan.notes.contains(&note) {
                     self.plan.notes.push(note);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use echion_model::yaml::{Kind, Node};
 use echion_model::{
-    Finding, Notification, Origin, RenderContext, RenderError, Section, SectionKind, ServiceKind, Text, TextCompiler,
+    Diagnostic, Notification, Origin, RenderContext, RenderError, Section, SectionKind, ServiceKind, Text, TextCompiler,
 };
 use echion_template::{Host, Limits};
 use echion_value::Str;
@@ -19,11 +19,18 @@ use crate::json;
 pub struct Template {
     /// The text of `message`, for those who list templates; empty when there is none.
     pub message_source: String,
+    /// Another one for other texts.
+    pub version: String,
     message: Option<Box<dyn Text>>,
     sections: Vec<(SectionKind, Box<dyn Section>)>,
 }
 
 impl Template {
+    /// The same with the version of the text that it was compiled from.
+    pub(crate) fn versioned(self, version: String) -> Self {
+        Self { version, ..self }
+    }
+
     /// Compiles the template under `key`. All mistakes are found, not only the first; warnings come with the template.
     ///
     /// # Errors
@@ -32,26 +39,26 @@ impl Template {
         key: &str,
         node: &Node,
         kinds: &[&'static ServiceKind],
-    ) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
+    ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let name = key.strip_prefix("template.").unwrap_or(key);
         let compiler = Compiler { name };
         let (mut errors, mut warnings) = (Vec::new(), Vec::new());
         if !matches!(node.kind, Kind::Map(_) | Kind::Null) {
             let message = format!("expected a mapping, found {}", node.describe());
             let hint = "a template is a mapping such as `message: ...`";
-            return Err(vec![Finding::error(key, node.at(), message).hint(hint)]);
+            return Err(vec![Diagnostic::error(key, node.at(), message).hint(hint)]);
         }
-        let mut template = Self { message_source: String::new(), message: None, sections: Vec::new() };
+        let mut template = Self { message_source: String::new(), version: String::new(), message: None, sections: Vec::new() };
         for (field, value) in node.entries() {
             let written = field.text().unwrap_or_default();
             let kind = kinds.iter().filter_map(|k| k.section).find(|s| s.key.eq_ignore_ascii_case(written));
             if matches!(value.kind, Kind::Null) {
             } else if written.eq_ignore_ascii_case("message") {
                 match value.decode::<String>() {
-                    Err(error) => errors.push(Finding::error(format!("{key}.message"), error.at, error.message)),
+                    Err(error) => errors.push(Diagnostic::error(format!("{key}.message"), error.at, error.message)),
                     Ok(text) => match compiler.compile(&text.value) {
                         Err((message, at)) => {
-                            errors.push(Finding::error(format!("{key}.message"), at, message).in_text(&text.value))
+                            errors.push(Diagnostic::error(format!("{key}.message"), at, message).in_text(&text.value))
                         }
                         Ok(compiled) => {
                             template.message_source = text.value;
@@ -63,18 +70,18 @@ impl Template {
                 match (kind.compile)(value, &compiler) {
                     Ok(section) => {
                         warnings.extend(section.unknown_fields().into_iter().map(|(field, at)| {
-                            Finding::error(format!("{key}.{field}"), at, "unknown field; it means nothing").warning()
+                            Diagnostic::error(format!("{key}.{field}"), at, "unknown field; it means nothing").warning()
                         }));
                         template.sections.push((kind, section));
                     }
                     Err(mistakes) => errors.extend(mistakes.into_iter().map(|mistake| {
-                        let finding = Finding::error(format!("{key}.{}", mistake.path), mistake.at, mistake.message);
-                        if mistake.source.is_empty() { finding } else { finding.in_text(&mistake.source) }
+                        let diagnostic = Diagnostic::error(format!("{key}.{}", mistake.path), mistake.at, mistake.message);
+                        if mistake.source.is_empty() { diagnostic } else { diagnostic.in_text(&mistake.source) }
                     })),
                 }
             } else {
                 let message = format!("no service type has a section `{written}`");
-                warnings.push(Finding::error(key, field.at(), message).warning());
+                warnings.push(Diagnostic::error(key, field.at(), message).warning());
             }
         }
         if errors.is_empty() { Ok((template, warnings)) } else { Err(errors) }
@@ -113,13 +120,13 @@ impl Template {
     /// What is wrong with what was rendered: texts that their receiver reads as JSON and that are none. They are sent all the
     /// same, since the receiver may be less strict; `name` is the template's own.
     #[must_use]
-    pub fn findings(
+    pub fn diagnostics(
         &self,
         name: &str,
         notification: &Notification,
         (service, entry): (&str, &ServiceEntry),
         context: &RenderContext<'_>,
-    ) -> Vec<Finding> {
+    ) -> Vec<Diagnostic> {
         let Some(kind) = entry.kind.section else { return Vec::new() };
         let Some(rendered) = notification.sections.get(kind.key) else { return Vec::new() };
         let Some((_, section)) = self.sections.iter().find(|(s, _)| s.key == kind.key) else { return Vec::new() };
@@ -127,7 +134,7 @@ impl Template {
         let mistakes = texts.iter().filter_map(|text| {
             let mistake = json::check(text, entry.service.wants_json(), context)?;
             let key = format!("template.{name}.{}.{}", kind.key, text.path);
-            Some(Finding::error(key, mistake.at, mistake.message).warning().hint(mistake.hint))
+            Some(Diagnostic::error(key, mistake.at, mistake.message).warning().hint(mistake.hint))
         });
         mistakes.collect()
     }
@@ -175,7 +182,7 @@ impl TextCompiler for Compiler<'_> {
 #[derive(Debug)]
 struct Plain(Str);
 
-/// A place as findings have it.
+/// A place as diagnostics have it.
 fn place(line: usize, column: usize) -> (u32, u32) {
     (line as u32, column.max(1) as u32)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use echion_expr::Program;
-use echion_model::Finding;
+use echion_model::Diagnostic;
 use echion_model::yaml::Node;
 use echion_value::{Map, Value, format};
 use serde::Deserialize;
@@ -71,17 +71,17 @@ struct Source {
 #[derive(Debug)]
 pub enum TriggerError {
     /// The YAML is not a list of conditions.
-    Shape(Finding),
+    Shape(Diagnostic),
     /// An expression does not compile.
-    Expression(Finding),
+    Expression(Diagnostic),
 }
 
 impl TriggerError {
-    /// The finding in it.
+    /// The diagnostic in it.
     #[must_use]
-    pub fn into_finding(self) -> Finding {
+    pub fn into_diagnostic(self) -> Diagnostic {
         match self {
-            TriggerError::Shape(finding) | TriggerError::Expression(finding) => finding,
+            TriggerError::Shape(diagnostic) | TriggerError::Expression(diagnostic) => diagnostic,
         }
     }
 }
@@ -119,22 +119,22 @@ impl Trigger {
     ///
     /// # Errors
     /// The first thing that keeps the trigger from working, with its place.
-    pub fn parse(key: &str, node: &Node) -> Result<(Self, Vec<Finding>), TriggerError> {
-        let shape = |finding| TriggerError::Shape(finding);
+    pub fn parse(key: &str, node: &Node) -> Result<(Self, Vec<Diagnostic>), TriggerError> {
+        let shape = |diagnostic| TriggerError::Shape(diagnostic);
         let decoded = node.decode::<Vec<Source>>().map_err(|error| {
-            let finding = Finding::error(format!("{key}{}", error.key), error.at, error.message.clone());
+            let diagnostic = Diagnostic::error(format!("{key}{}", error.key), error.at, error.message.clone());
             let mapping = matches!(node.kind, echion_model::yaml::Kind::Map(_));
             shape(if mapping {
-                finding.hint("put `- ` before the first key: a trigger is a list of conditions")
+                diagnostic.hint("put `- ` before the first key: a trigger is a list of conditions")
             } else {
-                finding
+                diagnostic
             })
         })?;
         let warnings = decoded
             .unknown
             .into_iter()
             .map(|(name, at)| {
-                Finding::error(key, at, format!("a condition has no field `{name}`"))
+                Diagnostic::error(key, at, format!("a condition has no field `{name}`"))
                     .warning()
                     .hint("the fields are `when`, `send`, `oncePer` and `description`")
             })
@@ -148,11 +148,11 @@ impl Trigger {
 }
 
 impl Condition {
-    fn compile(key: &str, index: usize, source: Source) -> Result<Self, Finding> {
+    fn compile(key: &str, index: usize, source: Source) -> Result<Self, Diagnostic> {
         let program = |field: &str, text: &str| {
             echion_expr::compile(text).map_err(|error| {
                 let at = (error.line() as u32, error.column() as u32);
-                Finding::error(format!("{key}[{index}].{field}"), at, error.message()).in_text(text)
+                Diagnostic::error(format!("{key}[{index}].{field}"), at, error.message()).in_text(text)
             })
         };
         let when_program = program("when", if source.when.is_empty() { "false" } else { &source.when })?;

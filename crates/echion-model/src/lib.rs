@@ -4,7 +4,7 @@
 //! [`Service`], and the [`Outcome`] goes back into the ledger.
 
 mod delivery;
-mod finding;
+mod diagnostic;
 mod help;
 mod ledger;
 mod memory;
@@ -18,7 +18,7 @@ mod world;
 pub mod yaml;
 
 pub use delivery::{Delivery, DeliveryId, Intent, RouteKey, Status, Version};
-pub use finding::{Finding, Severity};
+pub use diagnostic::{Diagnostic, Severity};
 pub use help::{Field, FieldShape, OptionHelp, OptionShape};
 pub use ledger::{
     Annotations, Counts, Filter, Finished, History, Known, Ledger, LedgerError, Mirror, Outbox, Queue, Rerouted,

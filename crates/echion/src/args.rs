@@ -123,14 +123,14 @@ pub(crate) struct Run {
     /// Folder with Application and AppProject manifests (YAML, JSON).
     #[arg(long, value_name = "DIR")]
     pub(crate) resources: PathBuf,
-    /// Look only at the namespace of the ConfigMap and at those that match: globs, or regular expressions between slashes,
+    /// Inputs only at the namespace of the ConfigMap and at those that match: globs, or regular expressions between slashes,
     /// separated by commas. Default: every namespace of the folder.
     #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
     pub(crate) application_namespaces: Vec<String>,
     /// Where to remember: `sqlite:FILE`, or `memory`. Default: `sqlite:DIR/.echion.sqlite` in the folder of the resources.
     #[arg(long, value_name = "LEDGER")]
     pub(crate) ledger: Option<String>,
-    /// Look at every resource once, deliver, print a summary, and end; exit with 1 when something was parked.
+    /// Inputs at every resource once, deliver, print a summary, and end; exit with 1 when something was parked.
     #[arg(long)]
     pub(crate) once: bool,
     /// How long `--once` waits for deliveries that must be tried again.

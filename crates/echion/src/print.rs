@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
 use clap::ColorChoice;
-use echion_model::{Finding, Severity};
+use echion_model::{Diagnostic, Severity};
 
 use crate::Failure;
 
@@ -61,28 +61,28 @@ pub(crate) fn failure(failure: &Failure) {
     }
 }
 
-/// All findings of a file, and a line that counts them.
-pub(crate) fn findings(file: &str, findings: &[Finding]) {
-    for finding in findings {
-        let word = match finding.severity {
+/// All diagnostics of a file, and a line that counts them.
+pub(crate) fn diagnostics(file: &str, diagnostics: &[Diagnostic]) {
+    for diagnostic in diagnostics {
+        let word = match diagnostic.severity {
             Severity::Error => paint(ERROR, "error"),
             Severity::Warning => paint(WARNING, "warning"),
         };
-        note(&format!("{word}: {}", finding.message));
-        note(&format!("  --> {file}: {}:{}:{}", finding.key, finding.line, finding.column));
-        if !finding.source.trim().is_empty() {
-            let (line, before) = excerpt(&finding.source, (finding.column as usize).saturating_sub(1));
+        note(&format!("{word}: {}", diagnostic.message));
+        note(&format!("  --> {file}: {}:{}:{}", diagnostic.key, diagnostic.line, diagnostic.column));
+        if !diagnostic.source.trim().is_empty() {
+            let (line, before) = excerpt(&diagnostic.source, (diagnostic.column as usize).saturating_sub(1));
             note(&format!("   | {line}"));
             note(&format!("   | {}{}", " ".repeat(width(&before)), paint(ERROR, "^")));
         }
-        if !finding.hint.is_empty() {
-            note(&format!("\n{}: {}", paint(HINT, "hint"), finding.hint));
+        if !diagnostic.hint.is_empty() {
+            note(&format!("\n{}: {}", paint(HINT, "hint"), diagnostic.hint));
         }
         note("");
     }
-    if !findings.is_empty() {
-        let errors = findings.iter().filter(|f| f.severity == Severity::Error).count();
-        note(&format!("{} and {} in {file}", count(errors, "error"), count(findings.len() - errors, "warning")));
+    if !diagnostics.is_empty() {
+        let errors = diagnostics.iter().filter(|f| f.severity == Severity::Error).count();
+        note(&format!("{} and {} in {file}", count(errors, "error"), count(diagnostics.len() - errors, "warning")));
     }
 }
 

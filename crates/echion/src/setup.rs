@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use echion_delivery::SqlLedger;
-use echion_engine::variables::{AppDetail, CommitMetadata, Repository, Scene};
+use echion_engine::variables::{AppDetail, CommitMetadata, Repository, EvaluationContext};
 use echion_engine::{Config, Documents, DocumentsError, Sources};
 use echion_model::{Environment, Resource, Secret, Tenant, yaml};
 use echion_value::Value;
@@ -54,8 +54,8 @@ pub(crate) fn arguments() -> Vec<std::ffi::OsString> {
 }
 
 /// This moment, with everything that conditions and templates may ask.
-pub(crate) fn scene() -> Scene {
-    Scene::at_millis(now(), Arc::new(NoRepository)).with_world(Arc::new(System))
+pub(crate) fn context() -> EvaluationContext {
+    EvaluationContext::at_millis(now(), Arc::new(NoRepository)).with_world(Arc::new(System))
 }
 
 /// What services learn about this process.
@@ -119,7 +119,7 @@ pub(crate) fn config_for(sources: &Sources, tenant: Tenant, previous: Option<&Co
     Config::load(sources, &echion_services::configurable(), &environment, previous)
 }
 
-/// The file name for findings.
+/// The file name for diagnostics.
 pub(crate) fn config_name(args: &args::Sources) -> &str {
     args.config_map.as_deref().unwrap_or("configuration")
 }

@@ -12,7 +12,7 @@ use super::canned::Canned;
 use super::expr::value_of;
 use crate::config::Config;
 use crate::trigger::{Trigger, TriggerError};
-use crate::variables::{Repository, Scene};
+use crate::variables::{Repository, EvaluationContext};
 
 /// The answer to one case: what each condition says, or why the trigger cannot be used.
 #[must_use]
@@ -32,8 +32,8 @@ fn run(case: &Json) -> Result<Vec<Json>, (&'static str, String)> {
     };
     let node = yaml::parse(&text).map_err(|error| ("config_err", error.to_string()))?;
     let (trigger, _) = Trigger::parse("trigger", &node).map_err(|error| match error {
-        TriggerError::Shape(finding) => ("config_err", finding.to_string()),
-        TriggerError::Expression(finding) => ("compile_err", finding.to_string()),
+        TriggerError::Shape(diagnostic) => ("config_err", diagnostic.to_string()),
+        TriggerError::Expression(diagnostic) => ("compile_err", diagnostic.to_string()),
     })?;
     let failed = |error| ("err", error);
     let field = |name: &str| case.get(name).map_or(Ok(Value::Nil), value_of).map_err(failed);
@@ -49,13 +49,13 @@ fn run(case: &Json) -> Result<Vec<Json>, (&'static str, String)> {
     };
     let project = Some(field("appProject")?).filter(|p| !matches!(p, Value::Nil));
     let repository: Arc<dyn Repository> = Arc::new(Canned::new(case.get("repo")));
-    let scene = Scene::new(clock(case), repository);
-    let variables = Map::of_any(scene.variables(&config, &app, project.as_ref(), ""));
+    let context = EvaluationContext::new(clock(case), repository);
+    let variables = Map::of_any(context.variables(&config, &app, project.as_ref(), ""));
     Ok(trigger
         .conditions
         .iter()
         .map(|condition| {
-            let evaluation = scene.evaluate(condition, &variables);
+            let evaluation = context.evaluate(condition, &variables);
             let mut result = json!({
                 "key": condition.key,
                 "triggered": evaluation.triggered(),

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use echion_model::yaml::{self, Node};
-use echion_model::{Environment, Finding, ServiceKind};
+use echion_model::{Environment, Diagnostic, ServiceKind};
 use echion_value::{Map, Type, Value};
 use serde::de::DeserializeOwned;
 
 use super::documents::Sources;
-use super::{Config, ServiceEntry, secrets};
+use super::{Config, ServiceEntry, secrets, version_of};
 use crate::selector::Selector;
 use crate::subscription::{Subscription, split_recipient};
 use crate::template::Template;
@@ -74,11 +74,11 @@ impl Loader<'_> {
             // The peer ignores every other key, and so do other tools' keys in the same ConfigMap.
             _ => Ok(()),
         };
-        if let Err(findings) = result {
+        if let Err(diagnostics) = result {
             let kept = self.keep_previous(key);
-            self.config.findings.extend(findings.into_iter().map(|finding| {
-                let keep = kept && finding.hint.is_empty();
-                if keep { finding.hint("its last good version stays in use until this is mended") } else { finding }
+            self.config.diagnostics.extend(diagnostics.into_iter().map(|diagnostic| {
+                let keep = kept && diagnostic.hint.is_empty();
+                if keep { diagnostic.hint("its last good version stays in use until this is mended") } else { diagnostic }
             }));
         }
     }
@@ -110,18 +110,19 @@ impl Loader<'_> {
         }
     }
 
-    fn template(&mut self, key: &str, name: &str, text: &str) -> Result<(), Vec<Finding>> {
+    fn template(&mut self, key: &str, name: &str, text: &str) -> Result<(), Vec<Diagnostic>> {
         if self.config.legacy.has_template(name) {
             return Ok(());
         }
         let node = read(key, text)?;
         let (template, warnings) = Template::compile(key, &node, self.kinds)?;
+        let template = template.versioned(version_of([text.as_bytes()]));
         self.config.templates.insert(name.to_owned(), Arc::new(template));
-        self.config.findings.extend(warnings);
+        self.config.diagnostics.extend(warnings);
         Ok(())
     }
 
-    fn trigger(&mut self, key: &str, name: &str, text: &str) -> Result<(), Vec<Finding>> {
+    fn trigger(&mut self, key: &str, name: &str, text: &str) -> Result<(), Vec<Diagnostic>> {
         let mut node = read(key, text)?;
         self.config.legacy.override_trigger(name, &mut node);
         self.compile_trigger(key, name, &node, text)
@@ -133,37 +134,44 @@ impl Loader<'_> {
         name: &str,
         node: &Node,
         text: &str,
-    ) -> Result<(), Vec<Finding>> {
-        let (mut trigger, warnings) = Trigger::parse(key, node).map_err(|e| vec![e.into_finding()])?;
+    ) -> Result<(), Vec<Diagnostic>> {
+        let (mut trigger, warnings) = Trigger::parse(key, node).map_err(|e| vec![e.into_diagnostic()])?;
         if let Some(previous) = self.previous.and_then(|config| config.triggers.get(name)) {
             trigger.follow(previous);
         }
         self.config.triggers.insert(name.to_owned(), Arc::new(trigger));
-        self.config.findings.extend(warnings.into_iter().map(|w| w.in_text(text)));
+        self.config.diagnostics.extend(warnings.into_iter().map(|w| w.in_text(text)));
         Ok(())
     }
 
-    fn service(&mut self, key: &str, rest: &str, text: &str) -> Result<(), Vec<Finding>> {
+    fn service(&mut self, key: &str, rest: &str, text: &str) -> Result<(), Vec<Diagnostic>> {
         if rest.split('.').count() > 2 {
-            let finding = Finding::error(key, (1, 1), "a service key has at most three parts")
+            let diagnostic = Diagnostic::error(key, (1, 1), "a service key has at most three parts")
                 .hint("write `service.<type>` or `service.<type>.<name>`, the name without a dot");
-            return Err(vec![finding]);
+            return Err(vec![diagnostic]);
         }
         let type_name = rest.split('.').next().unwrap_or_default();
         let name = service_name(rest);
         let kind = self.kind(key, type_name)?;
         let mut node = read(key, text)?;
         let mut missing = Vec::new();
-        node.rewrite(&mut |text| secrets::substitute(text, &self.sources.secret, &mut missing));
+        let mut values = Vec::new();
+        node.rewrite(&mut |text| {
+            let value = secrets::substitute(text, &self.sources.secret, &mut missing);
+            values.extend(value.clone());
+            value
+        });
         for name in missing {
             let message = format!("the Secret has no key `{name}`; `${name}` is used as it stands");
-            self.config.findings.push(Finding::error(key, (1, 1), message).warning());
+            self.config.diagnostics.push(Diagnostic::error(key, (1, 1), message).warning());
         }
-        let entry = self.open(key, kind, name, &node)?;
+        let mut entry = self.open(key, kind, name, &node)?;
+        let parts = values.iter().map(String::as_bytes);
+        entry.version = version_of([key.as_bytes(), text.as_bytes()].into_iter().chain(parts));
         if self.config.services.contains_key(name) {
             let message = format!("another key already configures a service called `{name}`");
             let hint = "give one of them another name: `service.<type>.<name>`";
-            self.config.findings.push(Finding::error(key, (1, 1), message).hint(hint));
+            self.config.diagnostics.push(Diagnostic::error(key, (1, 1), message).hint(hint));
             return Ok(());
         }
         self.config.services.insert(name.to_owned(), entry);
@@ -171,12 +179,12 @@ impl Loader<'_> {
     }
 
     /// The service type of this name.
-    pub(super) fn kind(&self, key: &str, type_name: &str) -> Result<&'static ServiceKind, Vec<Finding>> {
+    pub(super) fn kind(&self, key: &str, type_name: &str) -> Result<&'static ServiceKind, Vec<Diagnostic>> {
         let known = |k: &&&'static ServiceKind| k.name == type_name || k.aliases.contains(&type_name);
         self.kinds.iter().find(known).copied().ok_or_else(|| {
             let names = self.kinds.iter().flat_map(|k| std::iter::once(k.name).chain(k.aliases.iter().copied()));
-            let finding = Finding::error(key, (1, 1), format!("service type `{type_name}` is not supported"));
-            vec![finding.hint(nearest_hint(type_name, names, "type"))]
+            let diagnostic = Diagnostic::error(key, (1, 1), format!("service type `{type_name}` is not supported"));
+            vec![diagnostic.hint(nearest_hint(type_name, names, "type"))]
         })
     }
 
@@ -187,24 +195,24 @@ impl Loader<'_> {
         kind: &'static ServiceKind,
         name: &str,
         options: &Node,
-    ) -> Result<ServiceEntry, Vec<Finding>> {
+    ) -> Result<ServiceEntry, Vec<Diagnostic>> {
         let service = (kind.open)(name, options, self.environment)
-            .map_err(|error| vec![Finding::error(key, error.at, error.message).hint(error.hint)])?;
+            .map_err(|error| vec![Diagnostic::error(key, error.at, error.message).hint(error.hint)])?;
         for (option, at) in service.unknown_options() {
             let message = format!("`{}` has no option `{option}`", kind.name);
-            self.config.findings.push(Finding::error(key, at, message).warning());
+            self.config.diagnostics.push(Diagnostic::error(key, at, message).warning());
         }
-        Ok(ServiceEntry { kind, service })
+        Ok(ServiceEntry { kind, service, version: String::new() })
     }
 
-    fn subscriptions(&mut self, key: &str, text: &str) -> Result<(), Vec<Finding>> {
+    fn subscriptions(&mut self, key: &str, text: &str) -> Result<(), Vec<Diagnostic>> {
         let entries: Vec<SubscriptionSource> = self.decode(key, text)?;
         self.subscribe(key, entries);
         Ok(())
     }
 
     pub(super) fn subscribe(&mut self, key: &str, entries: Vec<SubscriptionSource>) {
-        let mut findings = Vec::new();
+        let mut diagnostics = Vec::new();
         for (index, entry) in entries.into_iter().enumerate() {
             match Selector::parse(&entry.selector) {
                 Ok(selector) => self.config.subscriptions.push(Subscription {
@@ -213,44 +221,44 @@ impl Loader<'_> {
                     selector,
                 }),
                 // One bad entry silences only itself.
-                Err(error) => findings.push(
-                    Finding::error(format!("{key}[{index}].selector"), (1, error.column), error.message)
+                Err(error) => diagnostics.push(
+                    Diagnostic::error(format!("{key}[{index}].selector"), (1, error.column), error.message)
                         .in_text(&entry.selector)
                         .hint("a label selector looks like `team=a,env in (prod,stage)`"),
                 ),
             }
         }
-        self.config.findings.extend(findings);
+        self.config.diagnostics.extend(diagnostics);
     }
 
-    fn list(&mut self, key: &str, text: &str) -> Result<Vec<String>, Vec<Finding>> {
+    fn list(&mut self, key: &str, text: &str) -> Result<Vec<String>, Vec<Diagnostic>> {
         self.decode(key, text)
     }
 
-    fn context(&mut self, key: &str, text: &str) -> Result<(), Vec<Finding>> {
+    fn context(&mut self, key: &str, text: &str) -> Result<(), Vec<Diagnostic>> {
         self.config.context = self.decode::<BTreeMap<String, String>>(key, text)?;
         Ok(())
     }
 
-    fn decode<T: DeserializeOwned>(&mut self, key: &str, text: &str) -> Result<T, Vec<Finding>> {
+    fn decode<T: DeserializeOwned>(&mut self, key: &str, text: &str) -> Result<T, Vec<Diagnostic>> {
         let node = read(key, text)?;
         let decoded = node.decode::<T>().map_err(|error| {
             let inner = error.key.as_str();
             let dot = if inner.is_empty() || inner.starts_with('[') { "" } else { "." };
-            vec![Finding::error(format!("{key}{dot}{inner}"), error.at, error.message).in_text(text)]
+            vec![Diagnostic::error(format!("{key}{dot}{inner}"), error.at, error.message).in_text(text)]
         })?;
-        self.config.findings.extend(
+        self.config.diagnostics.extend(
             decoded
                 .unknown
                 .into_iter()
-                .map(|(name, at)| Finding::error(key, at, format!("unknown field `{name}`")).warning().in_text(text)),
+                .map(|(name, at)| Diagnostic::error(key, at, format!("unknown field `{name}`")).warning().in_text(text)),
         );
         Ok(decoded.value)
     }
 
     /// Names that nothing answers to: a subscription would stay silent without a word.
     fn check_references(&mut self) {
-        let mut findings = Vec::new();
+        let mut diagnostics = Vec::new();
         let config = &self.config;
         let (key, text) = match config.legacy.subscriptions_text() {
             Some(text) => ("config.yaml.subscriptions", text),
@@ -262,8 +270,8 @@ impl Loader<'_> {
                 if !config.services.contains_key(name) {
                     let hint = nearest_hint(name, config.services.keys().map(String::as_str), "service");
                     let message = format!("no service `{name}` is configured");
-                    findings.push(
-                        Finding::error(format!("{key}[{index}].recipients"), find(text, name), message)
+                    diagnostics.push(
+                        Diagnostic::error(format!("{key}[{index}].recipients"), find(text, name), message)
                             .in_text(text)
                             .hint(hint),
                     );
@@ -273,8 +281,8 @@ impl Loader<'_> {
                 if !config.triggers.contains_key(name) {
                     let hint = nearest_hint(name, config.triggers.keys().map(String::as_str), "trigger");
                     let message = format!("no trigger `{name}` is configured");
-                    findings.push(
-                        Finding::error(format!("{key}[{index}].triggers"), find(text, name), message)
+                    diagnostics.push(
+                        Diagnostic::error(format!("{key}[{index}].triggers"), find(text, name), message)
                             .in_text(text)
                             .hint(hint),
                     );
@@ -291,23 +299,23 @@ impl Loader<'_> {
                 for template in condition.send.iter().filter(|t| !config.templates.contains_key(*t)) {
                     let hint = nearest_hint(template, config.templates.keys().map(String::as_str), "template");
                     let message = format!("no template `{template}` is configured");
-                    findings.push(
-                        Finding::error(format!("{key}[{index}].send"), find(text, template), message)
+                    diagnostics.push(
+                        Diagnostic::error(format!("{key}[{index}].send"), find(text, template), message)
                             .in_text(text)
                             .hint(hint),
                     );
                 }
             }
         }
-        self.config.findings.extend(findings);
+        self.config.diagnostics.extend(diagnostics);
     }
 }
 
-fn read(key: &str, text: &str) -> Result<Node, Vec<Finding>> {
+fn read(key: &str, text: &str) -> Result<Node, Vec<Diagnostic>> {
     yaml::parse(text).map_err(|error| {
         // Service options may hold secrets in clear text, so their lines are not shown.
-        let finding = Finding::error(key, (error.line, error.column), error.message);
-        vec![if key.starts_with("service.") { finding } else { finding.in_text(text) }]
+        let diagnostic = Diagnostic::error(key, (error.line, error.column), error.message);
+        vec![if key.starts_with("service.") { diagnostic } else { diagnostic.in_text(text) }]
     })
 }
 

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use echion_model::Finding;
+use echion_model::Diagnostic;
 use echion_model::yaml::{self, Kind, Node};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::Config;
+use super::{Config, version_of};
 use super::keys::{Loader, SubscriptionSource, copy};
 use crate::template::Template;
 
@@ -52,12 +52,12 @@ struct LegacyTemplate {
 }
 
 impl Legacy {
-    fn parse(text: &str) -> Result<Self, Finding> {
+    fn parse(text: &str) -> Result<Self, Diagnostic> {
         let node = yaml::parse(text)
-            .map_err(|error| Finding::error(CONFIG, (error.line, error.column), error.message).in_text(text))?;
+            .map_err(|error| Diagnostic::error(CONFIG, (error.line, error.column), error.message).in_text(text))?;
         if !matches!(node.kind, Kind::Map(_) | Kind::Null) {
             let message = format!("expected a mapping, found {}", node.describe());
-            return Err(Finding::error(CONFIG, node.at(), message).in_text(text));
+            return Err(Diagnostic::error(CONFIG, node.at(), message).in_text(text));
         }
         let mut legacy = Self { text: text.to_owned(), ..Self::default() };
         for (key, value) in node.entries() {
@@ -153,11 +153,11 @@ impl Loader<'_> {
         );
         match (Legacy::parse(text), self.previous) {
             (Ok(legacy), _) => self.config.legacy = Arc::new(legacy),
-            (Err(finding), Some(Config { legacy, .. })) if !legacy.text.is_empty() => {
+            (Err(diagnostic), Some(Config { legacy, .. })) if !legacy.text.is_empty() => {
                 self.config.legacy = Arc::clone(legacy);
-                self.config.findings.push(finding.hint("its last good version stays in use until this is mended"));
+                self.config.diagnostics.push(diagnostic.hint("its last good version stays in use until this is mended"));
             }
-            (Err(finding), _) => self.config.findings.push(finding),
+            (Err(diagnostic), _) => self.config.diagnostics.push(diagnostic),
         }
     }
 
@@ -172,12 +172,14 @@ impl Loader<'_> {
         for (index, (name, node)) in legacy.templates.iter().enumerate() {
             match Template::compile(&format!("{CONFIG}.templates[{index}]"), node, self.kinds) {
                 Ok((template, warnings)) => {
+                    let text = self.sources.config_map.get(CONFIG).map_or("", String::as_str);
+                    let template = template.versioned(version_of([text.as_bytes()]));
                     self.config.templates.insert(name.clone(), Arc::new(template));
-                    self.config.findings.extend(warnings);
+                    self.config.diagnostics.extend(warnings);
                 }
-                Err(findings) => {
+                Err(diagnostics) => {
                     let kept = self.previous.is_some_and(|old| copy(&old.templates, &mut self.config.templates, name));
-                    self.config.findings.extend(findings.into_iter().map(|finding| keeping(finding, kept)));
+                    self.config.diagnostics.extend(diagnostics.into_iter().map(|diagnostic| keeping(diagnostic, kept)));
                 }
             }
         }
@@ -195,9 +197,9 @@ impl Loader<'_> {
             }
             let mut node = node(Kind::Null, (1, 1));
             legacy.override_trigger(name, &mut node);
-            if let Err(findings) = self.compile_trigger(&format!("{CONFIG}.triggers[{index}]"), name, &node, "") {
+            if let Err(diagnostics) = self.compile_trigger(&format!("{CONFIG}.triggers[{index}]"), name, &node, "") {
                 let kept = self.previous.is_some_and(|old| copy(&old.triggers, &mut self.config.triggers, name));
-                self.config.findings.extend(findings.into_iter().map(|finding| keeping(finding, kept)));
+                self.config.diagnostics.extend(diagnostics.into_iter().map(|diagnostic| keeping(diagnostic, kept)));
             }
         }
         self.notifiers();
@@ -211,10 +213,10 @@ impl Loader<'_> {
             Ok(node) if matches!(node.kind, Kind::Map(_) | Kind::Null) => node,
             Ok(node) => {
                 let message = format!("expected a mapping, found {}", node.describe());
-                return self.keep_notifiers(Finding::error(NOTIFIERS, node.at(), message));
+                return self.keep_notifiers(Diagnostic::error(NOTIFIERS, node.at(), message));
             }
             Err(error) => {
-                return self.keep_notifiers(Finding::error(NOTIFIERS, (error.line, error.column), error.message));
+                return self.keep_notifiers(Diagnostic::error(NOTIFIERS, (error.line, error.column), error.message));
             }
         };
         for (key, options) in node.entries() {
@@ -226,7 +228,7 @@ impl Loader<'_> {
             } else if written == "webhook" {
                 let Kind::List(hooks) = &options.kind else {
                     let message = format!("expected a list, found {}", options.describe());
-                    self.config.findings.push(Finding::error(path, options.at(), message));
+                    self.config.diagnostics.push(Diagnostic::error(path, options.at(), message));
                     continue;
                 };
                 for (index, hook) in hooks.iter().enumerate() {
@@ -237,10 +239,10 @@ impl Loader<'_> {
                     self.notifier(&format!("{path}[{index}]"), &written, &name.unwrap_or_default(), &options);
                 }
             } else {
-                let finding =
-                    Finding::error(NOTIFIERS, key.at(), format!("no service of type `{written}` can stand here"));
+                let diagnostic =
+                    Diagnostic::error(NOTIFIERS, key.at(), format!("no service of type `{written}` can stand here"));
                 let hint = format!("the types are {} and webhook; others have keys of their own", SINGLE.join(", "));
-                self.config.findings.push(finding.warning().hint(hint));
+                self.config.diagnostics.push(diagnostic.warning().hint(hint));
             }
         }
     }
@@ -250,18 +252,19 @@ impl Loader<'_> {
         self.config.notifiers.push(name.to_owned());
         let opened = self.kind(path, type_name).and_then(|kind| self.open(path, kind, name, options));
         match opened {
-            Ok(entry) => {
+            Ok(mut entry) => {
+                entry.version = version_of(self.sources.secret.get(NOTIFIERS).map(Vec::as_slice));
                 self.config.services.insert(name.to_owned(), entry);
             }
-            Err(findings) => {
+            Err(diagnostics) => {
                 let kept = self.previous.is_some_and(|old| copy(&old.services, &mut self.config.services, name));
-                self.config.findings.extend(findings.into_iter().map(|finding| keeping(finding, kept)));
+                self.config.diagnostics.extend(diagnostics.into_iter().map(|diagnostic| keeping(diagnostic, kept)));
             }
         }
     }
 
     /// The document cannot be read: what it said last stays in use.
-    fn keep_notifiers(&mut self, finding: Finding) {
+    fn keep_notifiers(&mut self, diagnostic: Diagnostic) {
         let mut kept = false;
         if let Some(previous) = self.previous {
             for name in &previous.notifiers {
@@ -269,24 +272,24 @@ impl Loader<'_> {
             }
             self.config.notifiers.clone_from(&previous.notifiers);
         }
-        self.config.findings.push(keeping(finding, kept));
+        self.config.diagnostics.push(keeping(diagnostic, kept));
     }
 
     fn deprecated(&mut self, key: &str, hint: &str) {
-        let finding = Finding::error(key, (1, 1), "this key is deprecated, but works");
-        self.config.findings.push(finding.warning().hint(hint));
+        let diagnostic = Diagnostic::error(key, (1, 1), "this key is deprecated, but works");
+        self.config.diagnostics.push(diagnostic.warning().hint(hint));
     }
 }
 
-fn keeping(finding: Finding, kept: bool) -> Finding {
-    let keep = kept && finding.hint.is_empty();
-    if keep { finding.hint("its last good version stays in use until this is mended") } else { finding }
+fn keeping(diagnostic: Diagnostic, kept: bool) -> Diagnostic {
+    let keep = kept && diagnostic.hint.is_empty();
+    if keep { diagnostic.hint("its last good version stays in use until this is mended") } else { diagnostic }
 }
 
-fn decode<T: DeserializeOwned>(field: &str, node: &Node, text: &str) -> Result<T, Finding> {
+fn decode<T: DeserializeOwned>(field: &str, node: &Node, text: &str) -> Result<T, Diagnostic> {
     node.decode::<T>().map(|decoded| decoded.value).map_err(|error| {
         let dot = if error.key.is_empty() || error.key.starts_with('[') { "" } else { "." };
-        Finding::error(format!("{CONFIG}.{field}{dot}{}", error.key), error.at, error.message).in_text(text)
+        Diagnostic::error(format!("{CONFIG}.{field}{dot}{}", error.key), error.at, error.message).in_text(text)
     })
 }
 

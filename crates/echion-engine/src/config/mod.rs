@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use echion_model::{Environment, Finding, Service, ServiceKind, Severity};
+use echion_model::{Diagnostic, Environment, RouteKey, Service, ServiceKind, Severity, Version};
 use echion_value::{Map, Value};
+use sha1::{Digest as _, Sha1};
 
 pub use documents::{Documents, DocumentsError, Sources};
 
@@ -30,7 +31,7 @@ pub struct Config {
     /// The namespace of a self-service configuration; empty for the controller's own.
     pub owner: String,
     /// Everything that is wrong, by key.
-    pub findings: Vec<Finding>,
+    pub diagnostics: Vec<Diagnostic>,
     subscriptions: Vec<Subscription>,
     default_triggers: Vec<String>,
     service_default_triggers: BTreeMap<String, Vec<String>>,
@@ -48,6 +49,8 @@ pub struct ServiceEntry {
     pub kind: &'static ServiceKind,
     /// The instance.
     pub service: Arc<dyn Service>,
+    /// Another one for other options, Secret values among them.
+    pub version: String,
 }
 
 impl fmt::Debug for ServiceEntry {
@@ -68,15 +71,27 @@ impl Config {
         keys::load(sources, kinds, environment, previous)
     }
 
+    /// Where a delivery goes: the service, if there is one of that name, and the version of everything that it depends on.
+    #[must_use]
+    pub fn route(&self, key: &RouteKey) -> (Option<&ServiceEntry>, Version) {
+        let entry = self.services.get(&key.destination.service);
+        let templates = key.templates.iter().map(|name| self.templates.get(name).map_or("", |t| t.version.as_str()));
+        let version = Version {
+            service: entry.map(|entry| entry.version.clone()).unwrap_or_default(),
+            templates: templates.collect::<Vec<_>>().join(" "),
+        };
+        (entry, version)
+    }
+
     /// A configuration of nothing but variables, for single cases.
     pub(crate) fn of_variables(context: BTreeMap<String, String>, secrets: Value) -> Self {
         Self { context, secrets, ..Self::default() }
     }
 
-    /// How many findings are errors.
+    /// How many diagnostics are errors.
     #[must_use]
     pub fn errors(&self) -> usize {
-        self.findings.iter().filter(|f| f.severity == Severity::Error).count()
+        self.diagnostics.iter().filter(|f| f.severity == Severity::Error).count()
     }
 
     /// `context`, with `notificationType` set to the service unless the user has such a key (contract 1.6).
@@ -108,4 +123,14 @@ impl Config {
     pub(crate) fn default_triggers(&self, service: &str) -> &[String] {
         self.service_default_triggers(service).unwrap_or(&self.default_triggers)
     }
+}
+
+/// A short name for a text that is another one for another text.
+fn version_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hasher = Sha1::new();
+    for part in parts {
+        hasher.update(part.len().to_be_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,13 +2,13 @@
 
 mod address;
 mod repo;
-mod scene;
+mod context;
 mod strings;
 mod time;
 
 pub(crate) use repo::Forgiving;
 pub use repo::{AppDetail, CommitMetadata, FileParameter, Helm, Parameter, Repository, repo};
-pub use scene::Scene;
+pub use context::{EvaluationContext, Progress};
 pub use strings::strings;
 pub use time::time;
 

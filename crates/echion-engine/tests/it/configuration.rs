@@ -5,13 +5,13 @@ use echion_model::Severity;
 use crate::{config, load, seed, sources};
 
 fn errors(config: &echion_engine::Config) -> Vec<String> {
-    config.findings.iter().filter(|f| f.severity == Severity::Error).map(ToString::to_string).collect()
+    config.diagnostics.iter().filter(|f| f.severity == Severity::Error).map(ToString::to_string).collect()
 }
 
 #[test]
 fn the_seed_has_nothing_wrong() {
     let config = seed();
-    assert_eq!(config.findings, []);
+    assert_eq!(config.diagnostics, []);
     assert_eq!((config.templates.len(), config.triggers.len(), config.services.len()), (3, 6, 1));
 }
 
@@ -31,7 +31,7 @@ fn three_mistakes_break_three_keys() {
     assert!(found.iter().any(|f| f.starts_with("template.bad.message:")), "{found:#?}");
     assert!(found.iter().any(|f| f.starts_with("trigger.bad[0].when:1:")), "{found:#?}");
     assert!(found.iter().any(|f| f.starts_with("service.dingtalc:1:1: service type `dingtalc`")), "{found:#?}");
-    assert!(config.findings.iter().any(|f| f.hint == "did you mean `dingtalk`?"), "{:#?}", config.findings);
+    assert!(config.diagnostics.iter().any(|f| f.hint == "did you mean `dingtalk`?"), "{:#?}", config.diagnostics);
     assert!(config.triggers.contains_key("good") && config.templates.contains_key("good"));
     assert!(config.services.contains_key("hook"));
 }
@@ -42,7 +42,7 @@ fn a_broken_key_keeps_its_last_good_version() {
     let first = load(&sources(&good), None);
     let broken = [("template.a", "message: '{{'\n"), ("trigger.a", "when: 'true'\n")];
     let second = load(&sources(&broken), Some(&first));
-    assert_eq!(errors(&second).len(), 2, "{:#?}", second.findings);
+    assert_eq!(errors(&second).len(), 2, "{:#?}", second.diagnostics);
     assert_eq!(second.templates["a"].message_source, "old");
     assert_eq!(second.triggers["a"].conditions.len(), 1);
     // A key that is gone is gone.
@@ -89,7 +89,7 @@ fn secrets_go_into_service_options_only_and_never_into_findings() {
     let config = load(&with, None);
     assert_eq!(config.templates["a"].message_source, "$token");
     assert!(config.services.contains_key("hook") && !config.services.contains_key("bad"));
-    let printed = format!("{:?} {config:?} {with:?}", config.findings);
+    let printed = format!("{:?} {config:?} {with:?}", config.diagnostics);
     assert!(!printed.replace("message_source: \"$token\"", "").contains("marked-token"), "{printed}");
 }
 

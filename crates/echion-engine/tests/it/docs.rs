@@ -64,8 +64,8 @@ fn what_the_pages_show_has_nothing_wrong() {
             seen += 1;
             let config = configuration(&block);
             assert!(!config.services.is_empty() || !config.templates.is_empty(), "{}:\n{block}", path.display());
-            let errors = config.findings.iter().filter(|finding| finding.severity == Severity::Error);
-            wrong.extend(errors.map(|finding| format!("{}: {finding}", path.display())));
+            let errors = config.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+            wrong.extend(errors.map(|diagnostic| format!("{}: {diagnostic}", path.display())));
         }
     }
     assert!(seen >= 4, "only {seen} blocks were found");
@@ -77,7 +77,7 @@ fn a_mistake_on_a_page_is_found() {
     let page = "# x\n\n```yaml\nservice.dingtalk: |\n  accessToken: $a-b\ntemplate.a: |\n  message: '{{.app'\n```\n\n```sh\nx\n```\n";
     let blocks = blocks(page);
     assert_eq!(blocks.len(), 1);
-    let findings = configuration(&blocks[0]).findings;
-    assert_eq!(findings.len(), 1, "{findings:#?}");
-    assert!(findings[0].message.contains("unclosed action"), "{findings:#?}");
+    let diagnostics = configuration(&blocks[0]).diagnostics;
+    assert_eq!(diagnostics.len(), 1, "{diagnostics:#?}");
+    assert!(diagnostics[0].message.contains("unclosed action"), "{diagnostics:#?}");
 }

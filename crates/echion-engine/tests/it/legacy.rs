@@ -29,19 +29,19 @@ fn with(data: &[(&str, &str)], notifiers: &str) -> Sources {
 }
 
 fn errors(config: &Config) -> Vec<String> {
-    config.findings.iter().filter(|f| f.severity == Severity::Error).map(ToString::to_string).collect()
+    config.diagnostics.iter().filter(|f| f.severity == Severity::Error).map(ToString::to_string).collect()
 }
 
 #[test]
 fn the_old_documents_work_and_say_that_they_are_old() {
     let config = load(&with(&[("config.yaml", OLD)], HOOK), None);
     assert_eq!(errors(&config), Vec::<String>::new());
-    let warned: Vec<&str> = config.findings.iter().map(|finding| finding.key.as_str()).collect();
+    let warned: Vec<&str> = config.diagnostics.iter().map(|diagnostic| diagnostic.key.as_str()).collect();
     assert_eq!(warned, ["config.yaml", "notifiers.yaml"]);
-    let plan = Memory::default().look(&config, &app(APP));
+    let plan = Memory::default().evaluate(&config, &app(APP));
     assert_eq!(sent(&plan), ["on-old oldhook:g", "on-old oldhook:x"]);
     assert_eq!(plan.intents[0].notification.message, "old body demo v");
-    assert!(!format!("{config:?} {:?}", config.findings).contains("marked"));
+    assert!(!format!("{config:?} {:?}", config.diagnostics).contains("marked"));
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn old_documents_go_over_the_keys_of_today() {
         ("app.metadata.name", "old".to_owned())
     );
     // `enabled` adds to the default triggers, which the annotation without a trigger takes.
-    let plan = Memory::default().look(&config, &app(APP));
+    let plan = Memory::default().evaluate(&config, &app(APP));
     assert_eq!(
         sent(&plan),
         ["on-new oldhook:x", "on-old oldhook:g", "on-old oldhook:x", "on-old oldhook:g", "on-old oldhook:x"]
@@ -100,15 +100,15 @@ fn a_broken_old_document_breaks_only_itself() {
     assert!(found[1].starts_with("notifiers.yaml.webhook[0]:"), "{found:#?}");
     assert!(broken.triggers.contains_key("a") && broken.templates.contains_key("a"));
     assert!(broken.services.contains_key("fine") && !broken.services.contains_key("x"));
-    assert!(!format!("{:?}", broken.findings).contains("marked"));
+    assert!(!format!("{:?}", broken.diagnostics).contains("marked"));
 
     // What worked before goes on working.
     let good = load(&with(&[("config.yaml", OLD)], HOOK), None);
     let broken = load(&with(&[("config.yaml", "]")], "- marked: ["), Some(&good));
-    assert_eq!(errors(&broken).len(), 2, "{:#?}", broken.findings);
-    let plan = Memory::default().look(&broken, &app(APP));
+    assert_eq!(errors(&broken).len(), 2, "{:#?}", broken.diagnostics);
+    let plan = Memory::default().evaluate(&broken, &app(APP));
     assert_eq!(sent(&plan), ["on-old oldhook:g", "on-old oldhook:x"]);
-    assert!(!format!("{:?}", broken.findings).contains("marked"));
+    assert!(!format!("{:?}", broken.diagnostics).contains("marked"));
 }
 
 #[test]

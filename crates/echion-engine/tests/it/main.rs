@@ -11,8 +11,8 @@ mod world;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use echion_engine::variables::{AppDetail, CommitMetadata, Repository, Scene};
-use echion_engine::{Conditions, Config, Documents, Look, Namespaces, Plan, Sources, look};
+use echion_engine::variables::{AppDetail, CommitMetadata, Repository, EvaluationContext};
+use echion_engine::{Conditions, Config, Documents, Inputs, Namespaces, Plan, Sources, look};
 use echion_model::{Environment, Resource, State};
 use echion_value::Value;
 
@@ -64,21 +64,21 @@ struct Memory(Option<State>);
 
 impl Memory {
     /// Looks, and remembers what the plan says.
-    fn look(&mut self, config: &Config, resource: &Resource) -> Plan {
+    fn evaluate(&mut self, config: &Config, resource: &Resource) -> Plan {
         self.look_with(config, resource, None)
     }
 
     fn look_with(&mut self, config: &Config, resource: &Resource, project: Option<&Value>) -> Plan {
-        let scene = Scene::at_millis(NOW, Arc::new(Nothing));
-        let plan = look(
+        let context = EvaluationContext::at_millis(NOW, Arc::new(Nothing));
+        let plan = evaluate(
             config,
-            Look {
+            Inputs {
                 resource,
                 project,
                 state: self.0.as_ref(),
                 foreign: false,
                 namespaces: &Namespaces::all(),
-                scene: &scene,
+                context: &context,
             },
         );
         if !plan.change.is_empty() {

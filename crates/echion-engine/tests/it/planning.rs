@@ -18,7 +18,7 @@ fn operation(phase: &str, health: &str, revision: &str) -> String {
 #[test]
 fn the_seed_tells_of_a_deployment_what_the_peer_would() {
     let (config, mut memory) = (seed(), Memory::default());
-    let mut step = |status: &str| sent(&memory.look(&config, &with_status(status)));
+    let mut step = |status: &str| sent(&memory.evaluate(&config, &with_status(status)));
     assert!(step(OUT_OF_SYNC).is_empty());
     assert!(step(&operation("Running", "Progressing", "r1")).is_empty());
     assert_eq!(step(&operation("Succeeded", "Progressing", "r1")), ["on-sync-succeeded dingtalk"]);
@@ -33,7 +33,7 @@ fn the_seed_tells_of_a_deployment_what_the_peer_would() {
 
 #[test]
 fn the_seed_words_it_in_traditional_chinese() {
-    let plan = Memory::default().look(&seed(), &with_status(&operation("Failed", "Degraded", "r1")));
+    let plan = Memory::default().evaluate(&seed(), &with_status(&operation("Failed", "Degraded", "r1")));
     let section = &plan.intents[0].notification.sections["webhook"]["dingtalk"];
     assert_eq!(section["method"], "POST");
     let body: serde_json::Value = serde_json::from_str(section["body"].as_str().unwrap()).unwrap();
@@ -47,7 +47,7 @@ fn the_seed_words_it_in_traditional_chinese() {
 #[test]
 fn an_operation_that_is_not_reconciled_yet_is_skipped() {
     let status = "{operationState: {phase: Succeeded, finishedAt: '2024-11-03T10:00:05Z'}, reconciledAt: '2024-11-03T10:00:00Z'}";
-    let plan = Memory::default().look(&seed(), &with_status(status));
+    let plan = Memory::default().evaluate(&seed(), &with_status(status));
     assert_eq!(plan.skipped.as_deref(), Some("sync status out of date"));
     assert!(plan.steps.is_empty() && plan.change.is_empty());
 }
@@ -61,7 +61,7 @@ fn the_peers_annotation_counts_until_the_ledger_knows_better() {
         ("subscriptions", "- recipients: [hook]\n  triggers: [on-x]\n"),
     ]);
     let mut memory = Memory::default();
-    let first = memory.look(&config, &with_status("{live: true, rev: a}"));
+    let first = memory.evaluate(&config, &with_status("{live: true, rev: a}"));
     let key = first.intents[0].state_key.clone();
     assert!(key.starts_with("a:on-x:[0].") && key.ends_with(":hook:"), "{key}");
     let annotation = serde_json::json!({ key.as_str(): 5, "other": 6 }).to_string();
@@ -70,11 +70,11 @@ fn the_peers_annotation_counts_until_the_ledger_knows_better() {
         serde_json::to_string(&annotation).unwrap()
     ));
     let mut imported = Memory::default();
-    assert!(sent(&imported.look(&config, &annotated)).is_empty());
+    assert!(sent(&imported.evaluate(&config, &annotated)).is_empty());
     assert_eq!(imported.keys(), [key.as_str(), "other"]);
     // Once known to the ledger, the annotation is not asked again.
     let mut known = Memory(Some(State::new()));
-    assert_eq!(sent(&known.look(&config, &annotated)), ["on-x hook"]);
+    assert_eq!(sent(&known.evaluate(&config, &annotated)), ["on-x hook"]);
 }
 
 #[test]
@@ -89,9 +89,9 @@ fn an_error_changes_nothing() {
         ("subscriptions", "- recipients: [hook]\n  triggers: [on-x, on-once, on-render]\n"),
     ]);
     let mut memory = Memory::default();
-    assert_eq!(sent(&memory.look(&config, &with_status("{a: {b: 1}}"))), ["on-x hook"]);
+    assert_eq!(sent(&memory.evaluate(&config, &with_status("{a: {b: 1}}"))), ["on-x hook"]);
     let before = memory.0.clone();
-    let plan = memory.look(&config, &with_status("{live: true, a: text, text: t}"));
+    let plan = memory.evaluate(&config, &with_status("{live: true, a: text, text: t}"));
     let of = |wanted: fn(&Action) -> bool| -> Vec<_> {
         plan.steps.iter().filter(|s| wanted(&s.action)).map(|s| s.trigger.as_str()).collect()
     };
@@ -120,14 +120,14 @@ fn who_heard_of_a_condition_does_not_hear_of_it_again_because_its_words_changed(
     };
     let (before, resource) = (with("app.a == 1", None), app("kind: Application\nmetadata: {name: demo}\na: 1\n"));
     let mut memory = Memory::default();
-    assert_eq!(memory.look(&before, &resource).intents.len(), 1);
+    assert_eq!(memory.evaluate(&before, &resource).intents.len(), 1);
     let after = with("app.a  ==  1", Some(&before));
-    assert!(memory.look(&after, &resource).intents.is_empty());
+    assert!(memory.evaluate(&after, &resource).intents.is_empty());
     assert_eq!(memory.0.as_ref().unwrap().len(), 1);
     let again = with("1 == app.a", Some(&with("app.a==1", Some(&after))));
-    assert!(memory.look(&again, &resource).intents.is_empty());
+    assert!(memory.evaluate(&again, &resource).intents.is_empty());
     // Without having seen the edit it is another condition, as it is for the peer.
-    assert_eq!(memory.look(&with("app.a >= 1", None), &resource).intents.len(), 1);
+    assert_eq!(memory.evaluate(&with("app.a >= 1", None), &resource).intents.len(), 1);
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn only_the_needed_section_is_rendered() {
         ("service.webhook.hook", "url: http://127.0.0.1:1/\n"),
         ("subscriptions", "- recipients: [hook]\n  triggers: [on-x]\n"),
     ]);
-    let plan = Memory::default().look(&config, &with_status("{}"));
+    let plan = Memory::default().evaluate(&config, &with_status("{}"));
     assert_eq!(sent(&plan), ["on-x hook"]);
     assert_eq!(plan.intents[0].notification.sections["webhook"]["hook"]["body"], "fine");
 }
@@ -195,7 +195,7 @@ fn later_templates_win_as_the_contract_says() {
         ("service.webhook.hook", "url: http://127.0.0.1:1/\n"),
         ("subscriptions", "- recipients: [hook]\n  triggers: [on-x]\n"),
     ]);
-    let plan = Memory::default().look(&config, &with_status("{}"));
+    let plan = Memory::default().evaluate(&config, &with_status("{}"));
     let notification = &plan.intents[0].notification;
     assert_eq!(notification.message, "x");
     let entry = &notification.sections["webhook"]["hook"];
@@ -211,24 +211,24 @@ fn a_condition_without_once_per_counts_again_after_it_was_false() {
         ("subscriptions", "- recipients: [hook]\n  triggers: [on-x]\n"),
     ]);
     let mut memory = Memory::default();
-    let mut step = |status: &str| memory.look(&config, &with_status(status)).intents.len();
+    let mut step = |status: &str| memory.evaluate(&config, &with_status(status)).intents.len();
     assert_eq!([step("{live: true}"), step("{live: true}"), step("{live: false}"), step("{live: true}")], [1, 0, 0, 1]);
 }
 
 #[test]
 fn other_namespaces_are_skipped_where_patterns_say_so() {
     let resource = app("kind: Application\nmetadata: {name: demo, namespace: team-b}\n");
-    let scene = echion_engine::variables::Scene::at_millis(crate::NOW, std::sync::Arc::new(crate::Nothing));
+    let context = echion_engine::variables::EvaluationContext::at_millis(crate::NOW, std::sync::Arc::new(crate::Nothing));
     let namespaces = echion_engine::Namespaces::new("argocd", ["team-a"]).unwrap();
-    let look = echion_engine::Look {
+    let look = echion_engine::Inputs {
         resource: &resource,
         project: None,
         state: None,
         foreign: false,
         namespaces: &namespaces,
-        scene: &scene,
+        context: &context,
     };
-    let skipped = echion_engine::look(&seed(), look).skipped.unwrap();
+    let skipped = echion_engine::evaluate(&seed(), look).skipped.unwrap();
     assert!(skipped.starts_with("app is not in one of the application-namespaces"), "{skipped}");
 }
 
@@ -240,7 +240,7 @@ fn attachments_that_are_no_json_are_reported_with_the_value_that_broke_them() {
         ("service.slack", "token: t\n"),
         ("subscriptions", "- recipients: ['slack:c']\n  triggers: [on-x]\n"),
     ]);
-    let plan = Memory::default().look(&config, &with_status(r#"{text: 'say "hi"'}"#));
+    let plan = Memory::default().evaluate(&config, &with_status(r#"{text: 'say "hi"'}"#));
     let notes = plan.notes.join("\n");
     assert!(notes.starts_with("template.t.slack.attachments:2:15: this must be JSON, but is not:"), "{notes}");
     assert!(notes.contains(r#"`{{.app.status.text}}` printed `say "hi"`"#), "{notes}");
@@ -261,7 +261,7 @@ fn a_body_that_is_no_json_is_reported_with_the_value_that_broke_it() {
             ("service.webhook.hook", &format!("url: {url}\n")),
             ("subscriptions", "- recipients: [hook]\n  triggers: [on-x]\n"),
         ]);
-        let plan = Memory::default().look(&config, &with_status(r#"{text: 'say "hi"', count: 5}"#));
+        let plan = Memory::default().evaluate(&config, &with_status(r#"{text: 'say "hi"', count: 5}"#));
         assert_eq!(plan.intents.len(), 1, "it is sent all the same");
         plan.notes.join("\n")
     };
@@ -296,7 +296,7 @@ fn a_template_goes_without_what_the_repository_does_not_answer() {
         ("trigger.asks", "- when: repo.GetCommitMetadata('x').Author == 'me'\n  send: [t]\n"),
         ("subscriptions", "- recipients: [hook]\n  triggers: [t, asks]\n"),
     ]);
-    let plan = Memory::default().look(&config, &with_status("{sync: {revision: abc}}"));
+    let plan = Memory::default().evaluate(&config, &with_status("{sync: {revision: abc}}"));
     assert_eq!(plan.intents.len(), 1, "{plan:?}");
     assert_eq!(plan.intents[0].notification.message, "by [] [] 0");
     assert_eq!(plan.notes, ["no repository; templates go without"]);

@@ -5,8 +5,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use echion_delivery::SqlLedger;
-use echion_engine::variables::{Repository, Scene};
-use echion_engine::{Action, Config, Interest, Look, NOTIFIED, Namespaces, look};
+use echion_engine::variables::{Repository, EvaluationContext};
+use echion_engine::{Action, Config, Dependencies, Inputs, NOTIFIED, Namespaces, look};
 use echion_model::{Ledger as _, Resource, ResourceId};
 use echion_sources::kubernetes::{Object, Observation, ResourceKind, get};
 use echion_value::Value;
@@ -112,7 +112,7 @@ struct Known {
 /// The resources of one kind.
 pub(super) struct Observer {
     pub(super) kind: ResourceKind,
-    pub(super) interest: Interest,
+    pub(super) dependencies: Dependencies,
     known: HashMap<ResourceId, Known>,
     listing: Option<HashSet<ResourceId>>,
     listed: bool,
@@ -126,7 +126,7 @@ impl Observer {
     pub(super) fn new(kind: ResourceKind) -> Self {
         Self {
             kind,
-            interest: Interest::default(),
+            dependencies: Dependencies::default(),
             known: HashMap::new(),
             listing: None,
             listed: false,
@@ -147,7 +147,7 @@ impl Observer {
 
     /// Other configurations read other things.
     pub(super) fn interested_in<'a>(&mut self, configs: impl Iterator<Item = &'a Config>) {
-        self.interest = Interest::of(configs, &self.kind.variable);
+        self.dependencies = Dependencies::of(configs, &self.kind.variable);
     }
 
     /// A new list begins.
@@ -214,7 +214,7 @@ impl Observer {
         if let Some(listed) = &mut self.listing {
             listed.insert(resource.id.clone());
         }
-        let fingerprint = self.interest.fingerprint(&resource).max(1);
+        let fingerprint = self.dependencies.fingerprint(&resource).max(1);
         let annotation = hash(&resource.annotation(NOTIFIED).unwrap_or_default());
         let known = self.known.get(&resource.id).filter(|known| *known.uid == *resource.uid);
         if let Some(known) = known
@@ -236,8 +236,8 @@ impl Observer {
                 .entry(resource.id.kind.clone())
                 .or_insert_with(|| self.kind.clone());
         }
-        let failed = self.look(line, &resource, first).await?;
-        let pruned = self.interest.reads_clock().then(|| Box::new(self.interest.prune(&resource)));
+        let failed = self.evaluate(line, &resource, first).await?;
+        let pruned = self.dependencies.reads_clock().then(|| Box::new(self.dependencies.prune(&resource)));
         let id = resource.id.clone();
         let known = Known { uid: resource.uid.into(), fingerprint, annotation, failed, pruned };
         self.known.insert(id.clone(), known);
@@ -246,20 +246,20 @@ impl Observer {
     }
 
     /// What a look under this configuration may ask.
-    fn scene(&self, config: &Config, asking: &Arc<Asking>) -> Scene {
+    fn context(&self, config: &Config, asking: &Arc<Asking>) -> EvaluationContext {
         let repository = Arc::clone(asking) as Arc<dyn Repository>;
-        let scene = setup::scene().with_repository(repository).calling(&self.kind.variable);
-        if config.owner.is_empty() { scene } else { scene.for_self_service() }
+        let context = setup::context().with_repository(repository).calling(&self.kind.variable);
+        if config.owner.is_empty() { context } else { context.for_self_service() }
     }
 
     /// Looks at a resource and records what follows; whether something could not be told.
-    async fn look(&self, line: &Line, resource: &Resource, first: bool) -> Result<bool, Failure> {
+    async fn evaluate(&self, line: &Line, resource: &Resource, first: bool) -> Result<bool, Failure> {
         let configs = line.configs.read().unwrap_or_else(PoisonError::into_inner).of(&resource.id.namespace);
         let project = if self.kind.is_application() { line.projects.of(resource) } else { None };
         let mut failed = false;
         for config in configs {
             let asking = line.repositories.asking();
-            let scene = self.scene(&config, &asking);
+            let context = self.context(&config, &asking);
             let state = line.ledger.state(resource).await.map_err(storage)?;
             // The first time this process sees it: has another one, such as the peer, written the annotation since?
             let mut foreign = false;
@@ -267,15 +267,15 @@ impl Observer {
                 let written = line.ledger.mirrored(&resource.id).await.map_err(storage)?.and_then(|m| m.annotation);
                 foreign = written != resource.annotation(NOTIFIED);
             }
-            let ask = Look {
+            let ask = Inputs {
                 resource,
                 project: project.as_ref(),
                 state: state.as_ref(),
                 foreign,
                 namespaces: &line.namespaces,
-                scene: &scene,
+                context: &context,
             };
-            let plan = look(&config, ask);
+            let plan = evaluate(&config, ask);
             if asking.is_pending(&resource.id) {
                 // Nothing is decided before the repo-server has answered; then the resource is looked at again.
                 failed = true;
@@ -352,17 +352,17 @@ impl Observer {
         let state = line.ledger.state(pruned).await.map_err(storage)?.unwrap_or_default();
         Ok(configs.iter().any(|config| {
             let asking = line.repositories.asking();
-            let scene = self.scene(config, &asking);
-            let ask = Look {
+            let context = self.context(config, &asking);
+            let ask = Inputs {
                 resource: pruned,
                 project: project.as_ref(),
                 state: Some(&state),
                 foreign: false,
                 namespaces: &line.namespaces,
-                scene: &scene,
+                context: &context,
             };
             let quiet = |action: &Action| matches!(action, Action::Nothing | Action::AlreadySent | Action::Unknown(_));
-            let quiet = look(config, ask).steps.iter().all(|step| quiet(&step.action));
+            let quiet = evaluate(config, ask).steps.iter().all(|step| quiet(&step.action));
             asking.is_pending(&pruned.id) || !quiet
         }))
     }

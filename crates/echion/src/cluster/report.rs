@@ -39,7 +39,7 @@ impl Report {
     /// A configuration was compiled.
     pub(super) fn configured(&self, namespace: &str, config: &Config) {
         let errors = config.errors();
-        self.shared.metrics.findings(namespace, errors);
+        self.shared.metrics.diagnostics(namespace, errors);
         tracing::info!(
             namespace,
             triggers = config.triggers.len(),
@@ -49,11 +49,11 @@ impl Report {
             "configuration is in use"
         );
         let name = &self.shared.options.config_map;
-        for finding in &config.findings {
-            let text = format!("{finding}");
-            match finding.severity {
-                Severity::Error => tracing::error!(namespace, key = %finding.key, hint = %finding.hint, "{text}"),
-                Severity::Warning => tracing::warn!(namespace, key = %finding.key, hint = %finding.hint, "{text}"),
+        for diagnostic in &config.diagnostics {
+            let text = format!("{diagnostic}");
+            match diagnostic.severity {
+                Severity::Error => tracing::error!(namespace, key = %diagnostic.key, hint = %diagnostic.hint, "{text}"),
+                Severity::Warning => tracing::warn!(namespace, key = %diagnostic.key, hint = %diagnostic.hint, "{text}"),
             }
             let regarding = Regarding {
                 api_version: "v1".to_owned(),
@@ -62,7 +62,7 @@ impl Report {
                 name: name.clone(),
                 uid: String::new(),
             };
-            let note = if finding.hint.is_empty() { text } else { format!("{text}; {}", finding.hint) };
+            let note = if diagnostic.hint.is_empty() { text } else { format!("{text}; {}", diagnostic.hint) };
             self.event(regarding, "ConfigurationFinding", note);
         }
     }

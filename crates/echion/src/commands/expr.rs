@@ -112,5 +112,5 @@ fn one_line(text: &str, most: usize) -> String {
 pub(super) fn preview(sources: &crate::args::Sources, resource: Option<&std::path::Path>) -> Result<Preview, Failure> {
     let config = setup::config(&setup::sources(sources)?, None);
     let app = resource.map(setup::resource).transpose()?.map(|r| r.object);
-    Ok(Preview::new(config, app, setup::scene()))
+    Ok(Preview::new(config, app, setup::context()))
 }

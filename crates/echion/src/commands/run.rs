@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use echion_delivery::{Dispatcher, Event, SqlLedger};
-use echion_engine::{Action, Config, Look, Namespaces, Plan, look};
+use echion_engine::{Action, Config, Inputs, Namespaces, Plan, look};
 use echion_model::{Ledger as _, LedgerError, Outcome as Sent, Resource, ResourceId};
 use echion_sources::{Folder, watch};
 use serde_json::json;
@@ -241,7 +241,7 @@ impl Watcher {
         })?;
         let loaded = setup::sources(sources)?;
         let config = setup::config(&loaded, None);
-        print::findings(setup::config_name(sources), &config.findings);
+        print::diagnostics(setup::config_name(sources), &config.diagnostics);
         Ok(Self {
             sources: sources.clone(),
             loaded,
@@ -318,8 +318,8 @@ impl Watcher {
             Ok(sources) => {
                 self.told_configuration.clear();
                 let config = setup::config(&sources, Some(&previous));
-                if config.findings != previous.findings {
-                    print::findings(setup::config_name(&self.sources), &config.findings);
+                if config.diagnostics != previous.diagnostics {
+                    print::diagnostics(setup::config_name(&self.sources), &config.diagnostics);
                 }
                 if config.errors() == 0 {
                     let word = print::paint(print::GOOD, "configuration");
@@ -414,21 +414,21 @@ impl Watcher {
 
     fn plan(&self, resource: &Resource, state: Option<&echion_model::State>) -> Plan {
         let config = self.config();
-        let scene = setup::scene();
+        let context = setup::context();
         let name = resource.object.at(&["spec", "project"]).and_then(|v| v.as_str().map(str::to_owned));
         let project = name.and_then(|name| {
             let mut projects = self.folder.resources("AppProject").filter(|p| p.id.name == name);
             projects.next().map(|p| p.object.clone())
         });
-        look(
+        evaluate(
             &config,
-            Look {
+            Inputs {
                 resource,
                 project: project.as_ref(),
                 state,
                 foreign: false,
                 namespaces: &self.namespaces,
-                scene: &scene,
+                context: &context,
             },
         )
     }

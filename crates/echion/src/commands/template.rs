@@ -13,7 +13,7 @@ pub(super) async fn run(args: Template) -> Outcome {
         Template::Get { name, sources, output } => {
             let read = setup::sources(&sources)?;
             let config = setup::config(&read, None);
-            print::findings(setup::config_name(&sources), &config.findings);
+            print::diagnostics(setup::config_name(&sources), &config.diagnostics);
             let templates: Map<String, Value> = config
                 .templates
                 .keys()
@@ -44,18 +44,18 @@ async fn notify(
     let config = setup::config(&setup::sources(sources)?, None);
     let resource = setup::resource(resource)?;
     let Some(template) = config.templates.get(name) else {
-        print::findings(setup::config_name(sources), &config.findings);
+        print::diagnostics(setup::config_name(sources), &config.diagnostics);
         let names: Vec<&str> = config.templates.keys().map(String::as_str).collect();
         return Err(Failure::new(format!("no template `{name}` is configured"))
             .hint(format!("the templates are {}", names.join(", "))));
     };
-    let scene = setup::scene();
+    let context = setup::context();
     for recipient in recipients {
         let (service, address) = recipient.split_once(':').unwrap_or((recipient, ""));
         let address = address.split(':').next().unwrap_or_default();
-        let variables = scene.template_variables(&config, &resource, None, service);
-        let variables = echion_value::Value::Map(scene.with_recipient(&variables, address));
-        let context = scene.render_context(&variables);
+        let variables = context.template_variables(&config, &resource, None, service);
+        let variables = echion_value::Value::Map(context.with_recipient(&variables, address));
+        let context = context.render_context(&variables);
         let failed = |error: String| Failure::new(format!("template `{name}`: {error}"));
         if service == echion_services::CONSOLE.name {
             let shown = template.render_for_console(&context).map_err(|e| failed(e.to_string()))?;
@@ -66,21 +66,21 @@ async fn notify(
                 template
                     .render_into(&mut notification, entry.kind, service, &context)
                     .map_err(|e| failed(e.to_string()))?;
-                let findings = template.findings(name, &notification, (service, entry), &context);
-                print::findings(setup::config_name(sources), &findings);
+                let diagnostics = template.diagnostics(name, &notification, (service, entry), &context);
+                print::diagnostics(setup::config_name(sources), &diagnostics);
             }
             continue;
         }
         let Some(entry) = config.services.get(service) else {
-            print::findings(setup::config_name(sources), &config.findings);
+            print::diagnostics(setup::config_name(sources), &config.diagnostics);
             let names: Vec<&str> = config.services.keys().map(String::as_str).collect();
             return Err(Failure::new(format!("no service `{service}` is configured"))
                 .hint(format!("the services are console, {}", names.join(", "))));
         };
         let mut notification = Notification::default();
         template.render_into(&mut notification, entry.kind, service, &context).map_err(|e| failed(e.to_string()))?;
-        let findings = template.findings(name, &notification, (service, entry), &context);
-        print::findings(setup::config_name(sources), &findings);
+        let diagnostics = template.diagnostics(name, &notification, (service, entry), &context);
+        print::diagnostics(setup::config_name(sources), &diagnostics);
         let id = DeliveryId(format!("notify-{}", setup::now()));
         let message =
             Message { notification: &notification, recipient: address, id: &id, now: setup::now(), memory: &NoMemory };

@@ -13,7 +13,7 @@ pub(super) fn run(args: Trigger) -> Outcome {
     match args {
         Trigger::Get { name, sources, output } => {
             let config = setup::config(&setup::sources(&sources)?, None);
-            print::findings(setup::config_name(&sources), &config.findings);
+            print::diagnostics(setup::config_name(&sources), &config.diagnostics);
             let wanted = |n: &String| name.as_ref().is_none_or(|w| w == n);
             let triggers: Vec<_> = config.triggers.iter().filter(|(n, _)| wanted(n)).collect();
             match output {
@@ -44,18 +44,18 @@ pub(super) fn run(args: Trigger) -> Outcome {
             let config = setup::config(&setup::sources(&sources)?, None);
             let resource = setup::resource(&path)?;
             let Some(trigger) = config.triggers.get(&name) else {
-                print::findings(setup::config_name(&sources), &config.findings);
+                print::diagnostics(setup::config_name(&sources), &config.diagnostics);
                 let names: Vec<&str> = config.triggers.keys().map(String::as_str).collect();
                 return Err(Failure::new(format!("no trigger `{name}` is configured"))
                     .hint(format!("the triggers are {}", names.join(", "))));
             };
-            let scene = setup::scene();
-            let variables = scene.trigger_variables(&config, &resource, None);
+            let context = setup::context();
+            let variables = context.trigger_variables(&config, &resource, None);
             let mut failed = false;
             let mut rows = vec![["CONDITION", "RESULT"].map(str::to_owned).to_vec()];
             let mut list = Vec::new();
             for condition in &trigger.conditions {
-                let evaluation = scene.evaluate(condition, &variables);
+                let evaluation = context.evaluate(condition, &variables);
                 for error in [evaluation.when.as_ref().err(), evaluation.once_per.as_ref().err()].into_iter().flatten()
                 {
                     failed = true;

@@ -260,7 +260,7 @@ async fn with_the_peers_own_role_everything_works_and_what_is_missing_is_said_on
     done(&space, "shop").await;
     assert_eq!(recorder.wait_for(1, LIMIT).await.len(), 1);
     assert_eq!(annotation(&space, "shop").await.unwrap().len(), 1);
-    // A second finding would be a second Event.
+    // A second diagnostic would be a second Event.
     space.configure(json!({ "trigger.broken-too": "[" })).await;
     controller.logged("broken-too", LIMIT).await;
     assert_eq!(controller.stop(), Some(0));

@@ -14,7 +14,7 @@ use crate::trigger::{Condition, Evaluation};
 
 /// One moment in which resources are looked at.
 #[derive(Clone)]
-pub struct Scene {
+pub struct EvaluationContext {
     now: Time,
     time: Value,
     strings: Value,
@@ -22,16 +22,20 @@ pub struct Scene {
     repository: Arc<dyn Repository>,
     world: Option<Arc<dyn World>>,
     lookups: bool,
+    progress: Option<Progress>,
 }
 
-impl Scene {
-    /// A scene at a time.
+/// Told the name of each trigger whose evaluation begins, so that whoever waits knows which one takes long.
+pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
+
+impl EvaluationContext {
+    /// A context at a time.
     #[must_use]
     pub fn new(now: Time, repository: Arc<dyn Repository>) -> Self {
         let clock = now.clone();
         let time = Value::Map(time(move || clock.clone()));
         let variable = "app".into();
-        Self { now, time, strings: Value::Map(strings()), variable, repository, world: None, lookups: true }
+        Self { now, time, strings: Value::Map(strings()), variable, repository, world: None, lookups: true, progress: None }
     }
 
     /// The same moment for a kind of resource that conditions and templates know under another name than `app`.
@@ -40,7 +44,7 @@ impl Scene {
         Self { variable: variable.into(), ..self }
     }
 
-    /// A scene at a time in milliseconds since 1970.
+    /// A context at a time in milliseconds since 1970.
     #[must_use]
     pub fn at_millis(millis: i64, repository: Arc<dyn Repository>) -> Self {
         let nanos = millis.rem_euclid(1000) * 1_000_000;
@@ -69,6 +73,18 @@ impl Scene {
     #[must_use]
     pub fn for_self_service(self) -> Self {
         Self { lookups: false, ..self }
+    }
+
+    /// The same with somebody who is told which trigger is evaluated.
+    #[must_use]
+    pub fn reporting(self, progress: Progress) -> Self {
+        Self { progress: Some(progress), ..self }
+    }
+
+    pub(crate) fn begins(&self, trigger: &str) {
+        if let Some(progress) = &self.progress {
+            progress(trigger);
+        }
     }
 
     /// What texts are rendered with.

@@ -25,40 +25,40 @@ const ALWAYS: [&[&str]; 8] = [
 
 /// What the conditions of a configuration read of a resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Interest {
+pub struct Dependencies {
     paths: BTreeSet<Vec<String>>,
     everything: bool,
     clock: bool,
     project: bool,
 }
 
-impl Interest {
+impl Dependencies {
     /// What the conditions of these configurations read of the resource that they know as `variable`.
     #[must_use]
     pub fn of<'a>(configs: impl IntoIterator<Item = &'a Config>, variable: &str) -> Self {
-        let mut interest = Self::default();
+        let mut dependencies = Self::default();
         for config in configs {
             for condition in config.triggers.values().flat_map(|trigger| &trigger.conditions) {
-                interest.clock |= condition.reads_clock();
+                dependencies.clock |= condition.reads_clock();
                 for reads in condition.reads() {
-                    interest.everything |= reads.everything;
-                    interest.project |= reads.everything;
+                    dependencies.everything |= reads.everything;
+                    dependencies.project |= reads.everything;
                     for path in &reads.paths {
                         match path.split_first() {
                             // What helpers such as `repo.GetAppDetails` read of the resource is not known.
-                            Some((first, _)) if first == "repo" => interest.everything = true,
+                            Some((first, _)) if first == "repo" => dependencies.everything = true,
                             Some((first, rest)) if first == variable => {
-                                interest.everything |= rest.is_empty();
-                                interest.paths.insert(rest.to_vec());
+                                dependencies.everything |= rest.is_empty();
+                                dependencies.paths.insert(rest.to_vec());
                             }
-                            Some((first, _)) => interest.project |= first == "appProject",
+                            Some((first, _)) => dependencies.project |= first == "appProject",
                             None => {}
                         }
                     }
                 }
             }
         }
-        interest
+        dependencies
     }
 
     /// Whether a condition can change its answer although nothing else changes.
@@ -189,10 +189,10 @@ mod tests {
     use super::*;
     use crate::config::Sources;
 
-    fn interest(when: &str) -> Interest {
+    fn dependencies(when: &str) -> Dependencies {
         let trigger = serde_json::to_string(&json!([{ "when": when, "send": [] }])).unwrap();
         let sources = Sources { config_map: [("trigger.t".to_owned(), trigger)].into(), ..Sources::default() };
-        Interest::of([&Config::load(&sources, &[], &Environment::default(), None)], "app")
+        Dependencies::of([&Config::load(&sources, &[], &Environment::default(), None)], "app")
     }
 
     fn resource(object: serde_json::Value) -> Resource {
@@ -209,8 +209,8 @@ mod tests {
 
     #[test]
     fn only_what_a_condition_reads_counts() {
-        let interest = interest("app.status.health.status == 'Degraded'");
-        let print = |r: &Resource| interest.fingerprint(r);
+        let dependencies = dependencies("app.status.health.status == 'Degraded'");
+        let print = |r: &Resource| dependencies.fingerprint(r);
         let before = app("Healthy", "Synced", json!({}));
         assert_eq!(print(&before), print(&app("Healthy", "OutOfSync", json!({ "x": "y" }))));
         assert_ne!(print(&before), print(&app("Degraded", "Synced", json!({}))));
@@ -220,27 +220,27 @@ mod tests {
 
     #[test]
     fn our_own_annotation_is_no_change_even_for_a_condition_that_reads_everything() {
-        let interest = interest("len(toJSON(app)) > 3");
-        assert!(interest.everything);
+        let dependencies = dependencies("len(toJSON(app)) > 3");
+        assert!(dependencies.everything);
         let before = app("Healthy", "Synced", json!({}));
         let after = app("Healthy", "Synced", json!({ "notified.notifications.argoproj.io": "{}" }));
-        assert_eq!(interest.fingerprint(&before), interest.fingerprint(&after));
+        assert_eq!(dependencies.fingerprint(&before), dependencies.fingerprint(&after));
         let changed = app("Healthy", "Unknown", json!({}));
-        assert_ne!(interest.fingerprint(&before), interest.fingerprint(&changed));
+        assert_ne!(dependencies.fingerprint(&before), dependencies.fingerprint(&changed));
     }
 
     #[test]
     fn a_pruned_resource_answers_conditions_as_the_whole_one_does() {
-        let interest = interest("app.status.health.status == 'Degraded' && app.status.none.phase == 'x'");
-        let pruned = interest.prune(&app("Degraded", "Synced", json!({ "a": "b" })));
+        let dependencies = dependencies("app.status.health.status == 'Degraded' && app.status.none.phase == 'x'");
+        let pruned = dependencies.prune(&app("Degraded", "Synced", json!({ "a": "b" })));
         let text = String::from_utf8(echion_value::json::marshal(&pruned.object).unwrap()).unwrap();
         assert!(text.contains("Degraded") && !text.contains("Synced") && !text.contains("none"), "{text}");
     }
 
     #[test]
     fn the_clock_is_read_by_the_language_and_by_the_helper() {
-        assert!(interest("now() > date('2024-01-01')").reads_clock());
-        assert!(interest("time.Now().Sub(time.Parse(app.status.at)).Minutes() > 5").reads_clock());
-        assert!(!interest("time.Parse(app.status.at) == 1").reads_clock());
+        assert!(dependencies("now() > date('2024-01-01')").reads_clock());
+        assert!(dependencies("time.Now().Sub(time.Parse(app.status.at)).Minutes() > 5").reads_clock());
+        assert!(!dependencies("time.Parse(app.status.at) == 1").reads_clock());
     }
 }

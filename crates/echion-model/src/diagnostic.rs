@@ -14,9 +14,9 @@ pub enum Severity {
     Warning,
 }
 
-/// One thing that is wrong, with its place and the next step. What the finding is about does not work; everything else does.
+/// One thing that is wrong, with its place and the next step. What the diagnostic is about does not work; everything else does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
     /// The key, and the way inside it: `trigger.on-deployed[0].when`.
@@ -35,7 +35,7 @@ pub struct Finding {
     pub hint: String,
 }
 
-impl Finding {
+impl Diagnostic {
     /// An error at a place.
     pub fn error(key: impl Into<String>, (line, column): (u32, u32), message: impl Into<String>) -> Self {
         Self {
@@ -70,7 +70,7 @@ impl Finding {
 }
 
 /// One line: `trigger.on-deployed[0].when:1:23: message`.
-impl fmt::Display for Finding {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}: {}", self.key, self.line, self.column, self.message)
     }

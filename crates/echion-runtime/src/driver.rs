@@ -1,0 +1,780 @@
+//! Executes what the index commands: the loop that everything observed comes by, one after the other.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use echion_delivery::{AttemptReporter, Attempted, Clock, Dispatcher, Route, Routes, RunAhead, Totals};
+use echion_engine::{Dependencies, Inputs, Namespaces, Plan, render_again};
+use echion_model::{
+    Counts, Delivery, DeliveryId, LedgerError, Observation, Outcome, Resource, ResourceId, RouteKey, Selection,
+    SharedLedger, Source, SourceError, StateMirror,
+};
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+
+use crate::configuration::{Compile, ConfigurationChange, Configurations};
+use crate::index::{self, Command, Index, SourceId, Verdict};
+use crate::lanes::{Lanes, Room};
+use crate::pipeline::{Moment, Pipeline, Tally};
+use crate::projects::Projects;
+use crate::reporter::Reporter;
+use crate::repositories::{RepositoryCache, RepositoryServer};
+use crate::state_mirror::{AnnotationUpdate, AnnotationWriter};
+
+/// Evaluations under way before the next observation is taken.
+const EVALUATIONS: usize = 64;
+
+/// Resources that are fetched at once.
+const FETCHES: usize = 8;
+
+/// How often what its time has come for is done.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How often conditions that read the clock are evaluated again.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long the end waits for annotations that are to be written.
+const END_GRACE: Duration = Duration::from_millis(1_500);
+
+/// With a ledger that ends with the process, so many deliveries may be ahead of the annotations.
+const RUN_AHEAD: u32 = 16;
+
+/// How a driver behaves where sources differ.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Changes of the configuration that come together are compiled together.
+    pub config_debounce: Duration,
+    /// How long after a change of the configuration, or of a project, resources that do not change themselves are evaluated. Whoever edits
+    /// has so long to correct it before it concerns everything.
+    pub config_grace: Duration,
+}
+
+/// What a driver is made of.
+pub struct Parts {
+    /// What is remembered.
+    pub ledger: SharedLedger,
+    /// The namespace of the configuration.
+    pub home: String,
+    /// Compiles it.
+    pub compile: Compile,
+    /// ConfigMaps and Secrets, in order and without end.
+    pub configuration: BoxStream<'static, ConfigurationChange>,
+    /// The AppProjects.
+    pub projects: Arc<dyn Source>,
+    /// The resources.
+    pub resources: Vec<Arc<dyn Source>>,
+    /// Where the state of resources is written back, if it is.
+    pub mirror: Option<Arc<dyn StateMirror>>,
+    /// The repo-server, if there is one.
+    pub repository: Option<Arc<dyn RepositoryServer>>,
+    /// The namespaces whose resources are evaluated.
+    pub namespaces: Namespaces,
+    /// Makes the moment in which something is evaluated.
+    pub moment: Moment,
+    /// The clock.
+    pub clock: Clock,
+    /// Told of everything.
+    pub reporter: Arc<dyn Reporter>,
+    /// How it behaves.
+    pub settings: Settings,
+}
+
+/// Why a driver ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// Nothing may be sent without a ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A task ended that must not: a defect of ours.
+    #[error("{0} ended unexpectedly")]
+    Ended(&'static str),
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Summary {
+    /// Resources there are.
+    pub resources: usize,
+    /// Resources that were not evaluated.
+    pub skipped: usize,
+    /// Deliveries that were decided.
+    pub planned: usize,
+    /// Notifications that could not be rendered.
+    pub failed: usize,
+    /// Attempts by how they ended.
+    pub totals: Totals,
+    /// What is in the ledger afterwards, from earlier runs as well.
+    pub counts: Counts,
+}
+
+enum Event {
+    Project(Observation),
+    /// Of a source, by the observation of this number.
+    Resource(SourceId, u64, Observation),
+}
+
+/// What tasks next to the loop come to.
+enum Done {
+    Evaluated(ResourceId, Result<Verdict, LedgerError>),
+    Fetched(SourceId, ResourceId, Result<Option<Resource>, SourceError>),
+    Probed(Result<Vec<ResourceId>, LedgerError>),
+    Drifted(Result<Vec<ResourceId>, LedgerError>),
+    RenderedAgain(Result<(), LedgerError>),
+}
+
+/// The driver.
+pub struct Driver {
+    pipeline: Arc<Pipeline>,
+    index: Index,
+    dispatcher: Arc<Dispatcher>,
+    configuration: BoxStream<'static, ConfigurationChange>,
+    projects: Arc<dyn Source>,
+    sources: Vec<Arc<dyn Source>>,
+    settings: Settings,
+    events: mpsc::Receiver<Event>,
+    sender: mpsc::Sender<Event>,
+    woken: mpsc::UnboundedReceiver<ResourceId>,
+    room: Arc<Room>,
+    pumps: JoinSet<()>,
+    /// The observation of each source, and its number.
+    watches: Vec<Option<(AbortHandle, u64)>>,
+    generation: u64,
+    fetches: Arc<Semaphore>,
+    work: JoinSet<Done>,
+    /// Evaluations, fetches and renderings under way: when there are none, everything observed so far is decided.
+    under_way: usize,
+    writing: JoinSet<()>,
+    compile_at: Option<Instant>,
+    observing: bool,
+    probing: bool,
+    /// Parked deliveries whose templates have changed.
+    outdated: Vec<DeliveryId>,
+}
+
+impl Driver {
+    /// A driver that has not begun.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self::with(parts, false)
+    }
+
+    fn with(parts: Parts, is_rehearsal: bool) -> Self {
+        let configurations = Arc::new(RwLock::new(Configurations::new(&parts.home, parts.compile)));
+        let (wake, woken) = mpsc::unbounded_channel();
+        let (sender, events) = mpsc::channel(EVALUATIONS);
+        let mut writing = JoinSet::new();
+        let mut ahead = None;
+        let annotations = parts.mirror.map(|mirror| {
+            let (updates, updated) = mpsc::unbounded_channel();
+            ahead = (!parts.ledger.is_durable()).then(|| Arc::new(RunAhead::new(RUN_AHEAD)));
+            let (ledger, reporter) = (Arc::clone(&parts.ledger), Arc::clone(&parts.reporter));
+            writing.spawn(AnnotationWriter { mirror, ledger, reporter, ahead: ahead.clone() }.run(updated));
+            updates
+        });
+        let routes: Routes = {
+            let configurations = Arc::clone(&configurations);
+            Arc::new(move |key: &RouteKey| -> Option<Route> {
+                configurations.read().unwrap_or_else(PoisonError::into_inner).route(key)
+            })
+        };
+        let attempts = Attempts { reporter: Arc::clone(&parts.reporter), annotations: annotations.clone() };
+        let dispatcher =
+            Dispatcher::new(Arc::clone(&parts.ledger), routes, Arc::clone(&parts.clock), Arc::new(attempts));
+        let dispatcher = match ahead {
+            Some(ahead) => dispatcher.bounded_by(ahead),
+            None => dispatcher,
+        };
+        let absences = parts.resources.iter().map(|source| source.absence());
+        let index = Index::new(absences, parts.namespaces.clone(), annotations.is_some());
+        let pipeline = Pipeline {
+            repositories: RepositoryCache::new(parts.repository, Arc::clone(&parts.reporter), wake),
+            ledger: parts.ledger,
+            configurations,
+            projects: RwLock::new(Projects::default()),
+            namespaces: parts.namespaces,
+            variables: parts.resources.iter().map(|source| source.variable().to_owned()).collect(),
+            moment: parts.moment,
+            clock: parts.clock,
+            reporter: parts.reporter,
+            waker: dispatcher.waker(),
+            annotations,
+            lanes: Lanes::default(),
+            is_rehearsal,
+            rehearsed: std::sync::Mutex::default(),
+            tally: Tally::default(),
+        };
+        Self {
+            pipeline: Arc::new(pipeline),
+            index,
+            dispatcher: Arc::new(dispatcher),
+            configuration: parts.configuration,
+            projects: parts.projects,
+            watches: parts.resources.iter().map(|_| None).collect(),
+            sources: parts.resources,
+            settings: parts.settings,
+            events,
+            sender,
+            woken,
+            room: Arc::default(),
+            pumps: JoinSet::new(),
+            generation: 0,
+            fetches: Arc::new(Semaphore::new(FETCHES)),
+            work: JoinSet::new(),
+            under_way: 0,
+            writing,
+            compile_at: None,
+            observing: false,
+            probing: false,
+            outdated: Vec::new(),
+        }
+    }
+
+    /// Serves until `stop` is true; what is on its way then ends, within ten seconds.
+    ///
+    /// # Errors
+    /// When the ledger fails for good.
+    pub async fn serve(mut self, mut stop: watch::Receiver<bool>) -> Result<(), RuntimeError> {
+        let (end, ending) = watch::channel(false);
+        let dispatcher = Arc::clone(&self.dispatcher);
+        let mut dispatching: JoinSet<Result<(), LedgerError>> = JoinSet::new();
+        let result = {
+            let mut ticks = Ticks::new();
+            self.begin();
+            loop {
+                // Nothing is dispatched before the configuration has been read: what has no service would be parked.
+                if dispatching.is_empty() && self.is_configured() {
+                    let (dispatcher, ending) = (Arc::clone(&dispatcher), ending.clone());
+                    dispatching.spawn(async move { dispatcher.run(ending).await });
+                }
+                tokio::select! {
+                    turned = self.turn(&mut ticks) => if let Err(error) = turned { break Err(error) },
+                    Some(ended) = dispatching.join_next() => break match ended {
+                        Ok(Err(error)) => Err(error.into()),
+                        _ => Err(RuntimeError::Ended("the dispatcher")),
+                    },
+                    _ = stop.wait_for(|stop| *stop) => break Ok(()),
+                }
+            }
+        };
+        self.pumps.abort_all();
+        // The receiver is gone only when the dispatcher has ended already.
+        let _ = end.send(true);
+        let mut result = result;
+        while let Some(ended) = dispatching.join_next().await {
+            if let Ok(Err(error)) = ended {
+                result = result.and(Err(error.into()));
+            }
+        }
+        self.finish_writing(dispatcher).await;
+        result
+    }
+
+    /// Evaluates everything that there is, once, and delivers what is due before `deadline` (milliseconds since 1970).
+    ///
+    /// # Errors
+    /// When the ledger fails for good.
+    pub async fn once(mut self, deadline: i64) -> Result<Summary, RuntimeError> {
+        self.settle().await?;
+        self.dispatcher.drain(deadline).await?;
+        let tally = &self.pipeline.tally;
+        let summary = Summary {
+            resources: self.index.len(),
+            skipped: tally.skipped.load(Ordering::Relaxed),
+            planned: tally.planned.load(Ordering::Relaxed),
+            failed: tally.failed.load(Ordering::Relaxed),
+            totals: self.dispatcher.totals(),
+            counts: self.pipeline.ledger.counts().await?,
+        };
+        let dispatcher = Arc::clone(&self.dispatcher);
+        self.finish_writing(dispatcher).await;
+        Ok(summary)
+    }
+
+    /// What would be done about every resource. Nothing is recorded.
+    ///
+    /// # Errors
+    /// When the ledger fails for good.
+    pub async fn rehearse(parts: Parts) -> Result<Vec<Plan>, RuntimeError> {
+        let mut driver = Self::with(Parts { mirror: None, ..parts }, true);
+        driver.settle().await?;
+        let mut plans =
+            std::mem::take(&mut *driver.pipeline.rehearsed.lock().unwrap_or_else(PoisonError::into_inner));
+        plans.sort_by(|a, b| a.resource.cmp(&b.resource));
+        Ok(plans)
+    }
+
+    /// Comes around until everything that there is has been listed and decided.
+    async fn settle(&mut self) -> Result<(), RuntimeError> {
+        let mut ticks = Ticks::new();
+        self.begin();
+        while !(self.index.is_listed() && self.under_way == 0 && self.outdated.is_empty() && self.compile_at.is_none()) {
+            self.turn(&mut ticks).await?;
+        }
+        self.pumps.abort_all();
+        Ok(())
+    }
+
+    /// Writes the annotations that can be written now.
+    async fn finish_writing(self, dispatcher: Arc<Dispatcher>) {
+        let Self { mut writing, mut work, pipeline, dispatcher: own, pumps, .. } = self;
+        work.abort_all();
+        drop((pumps, work, pipeline, dispatcher, own));
+        // The writer ends when nobody can ask it for more.
+        let _ = timeout(END_GRACE, async { while writing.join_next().await.is_some() {} }).await;
+    }
+
+    fn is_configured(&self) -> bool {
+        self.pipeline.configurations.read().unwrap_or_else(PoisonError::into_inner).is_compiled()
+    }
+
+    fn begin(&mut self) {
+        let projects = self.projects.observe();
+        pump(&mut self.pumps, projects, self.sender.clone(), Event::Project);
+    }
+
+    /// Waits for one thing to happen, and does what follows.
+    async fn turn(&mut self, ticks: &mut Ticks) -> Result<(), RuntimeError> {
+        self.pipeline.reporter.beat(self.pipeline.now());
+        let compile_at = self.compile_at;
+        let has_room = self.room.load() < EVALUATIONS;
+        tokio::select! {
+            Some(change) = self.configuration.next() => self.configure(change),
+            () = reached(compile_at) => self.compile().await?,
+            Some(event) = self.events.recv(), if has_room => self.observe(event).await?,
+            () = self.room.freed(), if !has_room => {}
+            Some(done) = self.work.join_next() => self.finish(done).await?,
+            Some(id) = self.woken.recv() => {
+                let commands = self.index.fetch(&id);
+                self.execute(commands).await?;
+            }
+            _ = ticks.tick.tick() => self.tick().await?,
+            _ = ticks.clock.tick() => self.probe(),
+            // Pumps that have ended would pile up.
+            Some(_) = self.pumps.join_next(), if !self.pumps.is_empty() => {}
+        }
+        Ok(())
+    }
+
+    fn configure(&mut self, change: ConfigurationChange) {
+        if let ConfigurationChange::Failed(text) = &change {
+            self.pipeline.reporter.configuration_failed(text);
+        }
+        let mut configurations = self.pipeline.configurations.write().unwrap_or_else(PoisonError::into_inner);
+        configurations.apply(change);
+        if configurations.is_outdated() && self.compile_at.is_none() {
+            self.compile_at = Some(Instant::now() + self.settings.config_debounce);
+        }
+    }
+
+    async fn compile(&mut self) -> Result<(), RuntimeError> {
+        self.compile_at = None;
+        let pipeline = Arc::clone(&self.pipeline);
+        let dependencies = {
+            let mut configurations = pipeline.configurations.write().unwrap_or_else(PoisonError::into_inner);
+            for (namespace, config) in configurations.compile() {
+                pipeline.reporter.configured(&namespace, &config);
+            }
+            pipeline.variables.iter().map(|variable| Dependencies::of(configurations.all(), variable)).collect()
+        };
+        let commands = self.index.reconfigured(dependencies, pipeline.now(), millis(self.settings.config_grace));
+        self.execute(commands).await?;
+        if !pipeline.is_rehearsal {
+            self.reroute().await?;
+        }
+        self.observe_resources();
+        Ok(())
+    }
+
+    /// Lets deliveries that are not delivered yet follow the configuration.
+    async fn reroute(&mut self) -> Result<(), RuntimeError> {
+        let pipeline = &self.pipeline;
+        let configurations = Arc::clone(&pipeline.configurations);
+        let router =
+            move |key: &RouteKey| configurations.read().unwrap_or_else(PoisonError::into_inner).channel(key);
+        let now = pipeline.now();
+        let rerouted = pipeline.patiently(|| pipeline.ledger.reroute(&router, now)).await?;
+        let revived = rerouted.revived + rerouted.outdated.len() as u64;
+        if revived > 0 {
+            pipeline.reporter.revived(revived);
+        }
+        self.outdated.extend(rerouted.outdated);
+        pipeline.waker.reconfigured();
+        self.render_outdated();
+        Ok(())
+    }
+
+    /// Once configuration and projects are known, resources are observed.
+    fn observe_resources(&mut self) {
+        let projects = self.pipeline.projects.read().unwrap_or_else(PoisonError::into_inner).is_complete();
+        if projects && self.is_configured() && !self.observing {
+            self.observing = true;
+            for source in 0..self.sources.len() {
+                self.relist(source);
+            }
+        }
+    }
+
+    /// Observes a source from the beginning.
+    fn relist(&mut self, source: SourceId) {
+        let Some(watched) = self.sources.get(source) else { return };
+        self.generation += 1;
+        let generation = self.generation;
+        let event = move |observation| Event::Resource(source, generation, observation);
+        let watch = pump(&mut self.pumps, watched.observe(), self.sender.clone(), event);
+        if let Some((old, _)) = self.watches.get_mut(source).and_then(|slot| slot.replace((watch, generation))) {
+            old.abort();
+        }
+    }
+
+    async fn observe(&mut self, event: Event) -> Result<(), RuntimeError> {
+        match event {
+            Event::Project(observation) => {
+                if let Observation::Failed(error) = &observation {
+                    self.pipeline.reporter.source_failed(self.projects.name(), error);
+                }
+                let reads = self.index.reads_projects();
+                let changed =
+                    self.pipeline.projects.write().unwrap_or_else(PoisonError::into_inner).apply(observation, reads);
+                if !self.observing {
+                    self.observe_resources();
+                } else if changed {
+                    // The subscriptions of a project concern its resources.
+                    let grace = millis(self.settings.config_grace);
+                    let commands = self.index.invalidate_all(self.pipeline.now(), grace);
+                    self.execute(commands).await?;
+                }
+            }
+            Event::Resource(source, generation, observation) => {
+                // What an earlier observation still had under way is older than its successor's list.
+                if matches!(self.watches.get(source), Some(Some((_, current))) if *current == generation) {
+                    let seen = matches!(observation, Observation::Seen(_));
+                    let commands = self.index.apply(source, observation, self.pipeline.now());
+                    if seen && !commands.iter().any(|c| matches!(c, Command::Evaluate { .. })) {
+                        self.pipeline.reporter.unchanged();
+                    }
+                    self.execute(commands).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn execute(&mut self, commands: Vec<Command>) -> Result<(), RuntimeError> {
+        let mut queue = std::collections::VecDeque::from(commands);
+        let mut annotations = Vec::new();
+        while let Some(command) = queue.pop_front() {
+            match command {
+                Command::Evaluate { source, resource, first } => self.evaluate(source, *resource, first),
+                Command::Fetch(source, id) => self.fetch(source, id),
+                // Only the clock probes, and all at once.
+                Command::Probe(..) => {}
+                Command::Forget(id) => {
+                    self.pipeline.patiently(|| self.pipeline.ledger.forget(&id)).await?;
+                }
+                Command::Absent(ids, since) => {
+                    self.pipeline.patiently(|| self.pipeline.ledger.absent(&ids, since)).await?;
+                }
+                Command::Reconcile(source, kinds) => queue.extend(self.reconcile(source, kinds).await?),
+                Command::CheckAnnotation { id, digest } => annotations.push((id, digest)),
+                Command::Relist(source) => self.relist(source),
+                Command::Listed => self.listed().await?,
+                Command::Failed(source, error) => {
+                    let name = self.sources.get(source).map_or("", |source| source.name());
+                    self.pipeline.reporter.source_failed(name, &error);
+                }
+            }
+        }
+        self.check_annotations(annotations);
+        Ok(())
+    }
+
+    fn evaluate(&mut self, source: SourceId, resource: Resource, first: bool) {
+        let (pipeline, load, id) = (Arc::clone(&self.pipeline), self.room.enter(), resource.id.clone());
+        self.under_way += 1;
+        self.work.spawn(async move { Done::Evaluated(id, pipeline.evaluate(source, resource, first, load).await) });
+    }
+
+    fn fetch(&mut self, source: SourceId, id: ResourceId) {
+        let Some(watched) = self.sources.get(source).map(Arc::clone) else { return };
+        let permits = Arc::clone(&self.fetches);
+        self.under_way += 1;
+        self.work.spawn(async move {
+            // The semaphore is never closed.
+            let _permit = permits.acquire().await;
+            let fetched = watched.get(&id).await;
+            Done::Fetched(source, id, fetched)
+        });
+    }
+
+    async fn reconcile(
+        &mut self,
+        source: SourceId,
+        kinds: BTreeSet<(String, String)>,
+    ) -> Result<Vec<Command>, RuntimeError> {
+        if self.pipeline.is_rehearsal {
+            return Ok(Vec::new());
+        }
+        let mut commands = Vec::new();
+        for (group, kind) in kinds {
+            let ledger = &self.pipeline.ledger;
+            self.pipeline.patiently(|| ledger.adopt(&group, &kind)).await?;
+            let known = self.pipeline.patiently(|| ledger.known(&group, &kind)).await?;
+            commands.extend(self.index.reconcile(source, known, self.pipeline.now()));
+        }
+        Ok(commands)
+    }
+
+    /// Everything has been listed: annotations that an earlier process did not write are written.
+    async fn listed(&mut self) -> Result<(), RuntimeError> {
+        self.pipeline.reporter.listed(self.index.len());
+        if self.pipeline.annotations.is_some() {
+            for id in self.pipeline.patiently(|| self.pipeline.ledger.unwritten()).await? {
+                self.pipeline.write_annotation(&id, false);
+            }
+        }
+        self.render_outdated();
+        Ok(())
+    }
+
+    /// Renders parked deliveries anew whose templates have changed, once it is known where their resources come from.
+    fn render_outdated(&mut self) {
+        if !self.index.is_listed() || self.outdated.is_empty() {
+            return;
+        }
+        let ids = std::mem::take(&mut self.outdated);
+        let pipeline = Arc::clone(&self.pipeline);
+        let sources = self.sources.clone();
+        let places: std::collections::HashMap<ResourceId, SourceId> = self.index.places();
+        self.under_way += 1;
+        self.work.spawn(async move {
+            for id in ids {
+                if let Err(error) = render_one_again(&pipeline, &sources, &places, &id).await {
+                    return Done::RenderedAgain(Err(error));
+                }
+            }
+            pipeline.waker.reconfigured();
+            Done::RenderedAgain(Ok(()))
+        });
+    }
+
+    async fn finish(&mut self, done: Result<Done, tokio::task::JoinError>) -> Result<(), RuntimeError> {
+        let Ok(done) = done else { return Err(RuntimeError::Ended("an evaluation")) };
+        if !matches!(done, Done::Probed(_) | Done::Drifted(_)) {
+            self.under_way = self.under_way.saturating_sub(1);
+        }
+        let now = self.pipeline.now();
+        match done {
+            Done::Evaluated(id, verdict) => {
+                let commands = self.index.evaluated(&id, verdict?, now);
+                self.execute(commands).await?;
+            }
+            Done::Fetched(source, _, Ok(Some(resource))) => {
+                let commands = self.index.apply(source, Observation::Seen(resource), now);
+                self.execute(commands).await?;
+            }
+            // The source observes by itself that it is gone.
+            Done::Fetched(_, _, Ok(None)) => {}
+            Done::Fetched(source, id, Err(error)) => {
+                self.index.not_fetched(&id, now);
+                self.execute(vec![Command::Failed(source, error)]).await?;
+            }
+            Done::Probed(ids) => {
+                self.probing = false;
+                for id in ids? {
+                    let commands = self.index.fetch(&id);
+                    self.execute(commands).await?;
+                }
+            }
+            Done::Drifted(ids) => {
+                for id in ids? {
+                    self.index.restored(&id, now);
+                    self.pipeline.write_annotation(&id, true);
+                }
+            }
+            Done::RenderedAgain(done) => done?,
+        }
+        Ok(())
+    }
+
+    async fn tick(&mut self) -> Result<(), RuntimeError> {
+        let now = self.pipeline.now();
+        let commands = self.index.tick(now);
+        self.execute(commands).await?;
+        // Numbers for people: a ledger that is busy just now is asked the next time.
+        if let Ok(counts) = self.pipeline.ledger.counts().await {
+            self.pipeline.reporter.gauges(counts, self.index.len());
+        }
+        Ok(())
+    }
+
+    /// Asks conditions that read the clock again, one resource after the other, next to everything else.
+    fn probe(&mut self) {
+        if self.probing || !self.index.reads_clock() {
+            return;
+        }
+        self.probing = true;
+        let (probes, pipeline) = (self.index.probe_clock(), Arc::clone(&self.pipeline));
+        self.work.spawn(async move {
+            let mut changed = Vec::new();
+            for probe in probes {
+                let Command::Probe(source, pruned) = probe else { continue };
+                let id = pruned.id.clone();
+                match pipeline.would_change(source, *pruned).await {
+                    Ok(true) => changed.push(id),
+                    Ok(false) => {}
+                    Err(error) => return Done::Probed(Err(error)),
+                }
+            }
+            Done::Probed(Ok(changed))
+        });
+    }
+
+    /// Compares annotations with what was written into them.
+    fn check_annotations(&mut self, annotations: Vec<(ResourceId, u64)>) {
+        if annotations.is_empty() {
+            return;
+        }
+        let pipeline = Arc::clone(&self.pipeline);
+        self.work.spawn(async move {
+            let mut drifted = Vec::new();
+            for (id, digest) in annotations {
+                match pipeline.ledger.mirrored(&id).await {
+                    Ok(mirror) => {
+                        let written = mirror.and_then(|mirror| mirror.annotation);
+                        if written.is_some_and(|text| index::digest(Some(&text)) != digest) {
+                            drifted.push(id);
+                        }
+                    }
+                    Err(error) => return Done::Drifted(Err(error)),
+                }
+            }
+            Done::Drifted(Ok(drifted))
+        });
+    }
+}
+
+/// Renders one parked delivery anew. One that cannot be is sent as it was.
+async fn render_one_again(
+    pipeline: &Arc<Pipeline>,
+    sources: &[Arc<dyn Source>],
+    places: &std::collections::HashMap<ResourceId, SourceId>,
+    id: &DeliveryId,
+) -> Result<(), LedgerError> {
+    let Some(delivery) = pipeline.ledger.delivery(id).await? else { return Ok(()) };
+    let now = pipeline.now();
+    let rendered = match places.get(&delivery.resource) {
+        Some(source) => rendered_again(pipeline, sources, *source, &delivery).await,
+        None => None,
+    };
+    match rendered {
+        Some(notification) => {
+            let (_, version) = pipeline
+                .configurations
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .channel(&delivery.intent.route());
+            pipeline.ledger.render_again(id, &notification, &version, now).await
+        }
+        None => pipeline.ledger.redeliver(&Selection::Id(id.0.clone()), now).await.map(|_| ()),
+    }
+}
+
+async fn rendered_again(
+    pipeline: &Arc<Pipeline>,
+    sources: &[Arc<dyn Source>],
+    source: SourceId,
+    delivery: &Delivery,
+) -> Option<echion_model::Notification> {
+    let resource = sources.get(source)?.get(&delivery.resource).await.ok()??;
+    let config = {
+        let configurations = pipeline.configurations.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(configurations.owner(&delivery.intent.owner)?)
+    };
+    let project = pipeline.projects.read().unwrap_or_else(PoisonError::into_inner).of(&resource);
+    let query = pipeline.repositories.begin();
+    let context = pipeline.context(&config, source, &query);
+    let (namespaces, route) = (pipeline.namespaces.clone(), delivery.intent.route());
+    let render = move || {
+        let inputs = Inputs {
+            resource: &resource,
+            project: project.as_ref(),
+            state: None,
+            foreign: false,
+            namespaces: &namespaces,
+            context: &context,
+        };
+        render_again(&config, inputs, &route).ok()
+    };
+    tokio::task::spawn_blocking(render).await.ok().flatten()
+}
+
+/// Tells the reporter of attempts, and the writer of annotations of what has arrived.
+struct Attempts {
+    reporter: Arc<dyn Reporter>,
+    annotations: Option<mpsc::UnboundedSender<AnnotationUpdate>>,
+}
+
+impl AttemptReporter for Attempts {
+    fn attempted(&self, attempted: &Attempted) {
+        if let (Outcome::Delivered(_), Some(annotations)) = (&attempted.outcome, &self.annotations) {
+            // Nobody waits for it any more when the driver has ended.
+            let _ = annotations.send(AnnotationUpdate { id: attempted.delivery.resource.clone(), force: false });
+        }
+        self.reporter.attempted(attempted);
+    }
+
+    fn ledger_failed(&self, error: &LedgerError) {
+        self.reporter.ledger_failed(error);
+    }
+}
+
+/// The timers of the loop.
+struct Ticks {
+    tick: tokio::time::Interval,
+    clock: tokio::time::Interval,
+}
+
+impl Ticks {
+    fn new() -> Self {
+        let timer = |every| {
+            let mut timer = interval(every);
+            timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            timer.reset();
+            timer
+        };
+        Self { tick: timer(TICK), clock: timer(CLOCK_INTERVAL) }
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Ends at a time; never without one.
+async fn reached(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Hands what a stream yields to the loop, which is never overtaken.
+fn pump(
+    pumps: &mut JoinSet<()>,
+    mut stream: echion_model::Observations,
+    to: mpsc::Sender<Event>,
+    event: impl Fn(Observation) -> Event + Send + 'static,
+) -> AbortHandle {
+    pumps.spawn(async move {
+        while let Some(item) = stream.next().await {
+            if to.send(event(item)).await.is_err() {
+                return;
+            }
+        }
+    })
+}

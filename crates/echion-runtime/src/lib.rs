@@ -1,0 +1,23 @@
+//! The line from a source to a delivery, in one library: source → index → evaluate → plan → ledger → dispatcher. `run`, `controller`, `demo`,
+//! `--once` and `--dry-run` choose sources, a ledger and a reporter, and have no path of their own.
+//!
+//! * [`index`] is pure: observations in, commands out. It holds what is known of resources and knows no clock, no I/O and no task.
+//! * [`Driver`] executes the commands. Evaluation runs next to its loop, so that nothing costly delays anybody else.
+//! * [`StateMirrors`](state_mirror) write the acknowledged state back to where resources come from.
+
+mod cache;
+mod configuration;
+mod driver;
+mod evaluation;
+pub mod index;
+mod lanes;
+mod pipeline;
+mod projects;
+mod reporter;
+mod repositories;
+pub mod state_mirror;
+
+pub use configuration::{Compile, ConfigurationChange, Configurations};
+pub use driver::{Driver, Parts, RuntimeError, Settings, Summary};
+pub use reporter::{Evaluated, Reporter};
+pub use repositories::RepositoryServer;
