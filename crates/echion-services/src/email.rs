@@ -169,11 +169,11 @@ fn classify(error: &lettre::transport::smtp::Error) -> SendError {
         return SendError::retryable(said);
     }
     let code = error.status().map(|code| code.to_string()).unwrap_or_default();
-    let fix = match code.as_str() {
+    let hint = match code.as_str() {
         "530" | "534" | "535" | "538" => "check `username` and `password`",
         "550" | "551" | "553" => "check the recipient, and whether the server lets `from` send to it",
         "552" | "554" => "see what the server objects to, mend it, then re-deliver",
         _ => "see what the server says, mend the cause, then re-deliver",
     };
-    SendError::rejected(said, fix)
+    SendError::rejected(said, hint)
 }
