@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use echion_model::yaml::Node;
 use echion_model::{
-    Channel, Field, FieldShape, Limits, Message, OptionShape, OptionsError, Receipt, RenderContext, RenderError, Secret,
-    Section, SectionError, SectionKind, SendError, SendErrorKind, ServiceKind, TextCompiler,
+    Channel, Field, FieldShape, Limits, Message, OptionShape, OptionsError, Receipt, RenderContext, RenderError,
+    Secret, Section, SectionError, SectionKind, SendError, SendErrorKind, ServiceKind, TextCompiler,
 };
 use echion_value::time::Time;
 use serde::Deserialize;

@@ -27,9 +27,10 @@ pub(crate) fn by_status(answer: &Answer) -> Result<Receipt, SendError> {
         }),
         401 | 403 => Err(SendError::attention(reason, "check the credentials of the service and their permissions")),
         402 => Err(SendError::attention(reason, "check the plan and the bill of the account")),
-        404 | 410 | 421 => {
-            Err(SendError::attention(reason, "check the address of the service, the recipient, and the path in the template"))
-        }
+        404 | 410 | 421 => Err(SendError::attention(
+            reason,
+            "check the address of the service, the recipient, and the path in the template",
+        )),
         407 => Err(SendError::attention(reason, "check the credentials in `proxy`")),
         451 => Err(SendError::attention(reason, "ask the operator of the service why access is denied")),
         501 => Err(SendError::attention(reason, "check the address and the version of the service")),
@@ -46,11 +47,11 @@ pub(crate) fn before_delivery(error: SendError) -> SendError {
     }
 }
 
-/// The error of a request for credentials: the message was not sent, so it is not the message that was refused.
+/// The error of a request for credentials, or for where to send to: the message was not sent, so it is not the message that was refused.
 pub(crate) fn before_login(error: SendError) -> SendError {
     match before_delivery(error) {
         SendError { kind: SendErrorKind::Rejected, reason, .. } => {
-            SendError::attention(reason, "check the credentials of the service")
+            SendError::attention(reason, "check the credentials of the service, and what it is set to use")
         }
         error => error,
     }

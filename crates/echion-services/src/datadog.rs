@@ -3,7 +3,9 @@
 //! API: <https://docs.datadoghq.com/api/latest/events/#post-an-event>. *Recipient* is the event's tags, separated by `|`.
 
 use async_trait::async_trait;
-use echion_model::{Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::{Value, json};
 
 use crate::http::{Address, Answer, Http, Request};

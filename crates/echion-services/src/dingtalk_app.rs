@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 
 use crate::answer::PAUSE;
 use crate::dingtalk;
-use crate::robots::QUOTA_PAUSE;
 use crate::http::{Address, Answer, Fresh, Http, Request, TokenCache};
 use crate::options::options;
+use crate::robots::QUOTA_PAUSE;
 use crate::section::{Rendered, fit};
 use crate::vendor::{self, Opening, Vendor};
 

@@ -3,7 +3,9 @@
 //! API: <https://docs.gitea.com/api/next/>. *Recipient* is not used: the template names the repository.
 
 use async_trait::async_trait;
-use echion_model::{Channel, Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::{Value, json};
 
 use crate::answer::before_delivery;
@@ -121,12 +123,16 @@ impl Gitea {
             return Ok(());
         }
         let found = answer.json_of("Gitea").map_err(before_delivery)?;
-        let number = found.get("number").map(ToString::to_string).ok_or_else(|| before_delivery(answer.unknown("Gitea")))?;
+        let number =
+            found.get("number").map(ToString::to_string).ok_or_else(|| before_delivery(answer.unknown("Gitea")))?;
         let comments = self.url(place, &["issues", &number, "comments"]);
         let listed = match &tag {
             Some(_) => {
                 let answer = self.call("GET", comments.clone(), None, now).await?;
-                answer.json().and_then(|body| body.as_array().cloned()).ok_or_else(|| before_delivery(answer.unknown("Gitea")))?
+                answer
+                    .json()
+                    .and_then(|body| body.as_array().cloned())
+                    .ok_or_else(|| before_delivery(answer.unknown("Gitea")))?
             }
             None => Vec::new(),
         };

@@ -3,7 +3,9 @@
 //! API: <https://docs.gitlab.com/api/commits/#set-commit-pipeline-status>. *Recipient* is not used: the template names the repository.
 
 use async_trait::async_trait;
-use echion_model::{Channel, Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::{Value, json};
 
 use crate::answer::before_delivery;

@@ -4,8 +4,8 @@
 
 use async_trait::async_trait;
 use echion_model::{
-    Channel, Field, FieldShape, Length, Limits, Message, Notification, OptionsError, Receipt, Secret, SectionKind, SendError,
-    ServiceKind,
+    Channel, Field, FieldShape, Length, Limits, Message, Notification, OptionsError, Receipt, Secret, SectionKind,
+    SendError, ServiceKind,
 };
 use serde_json::{Value, json};
 

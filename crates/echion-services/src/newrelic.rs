@@ -3,7 +3,9 @@
 //! API: <https://docs.newrelic.com/docs/change-tracking/change-tracking-rest-api/>. *Recipient* is the id of an application.
 
 use async_trait::async_trait;
-use echion_model::{Channel, Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::{Value, json};
 
 use crate::http::{Address, Http, Request};

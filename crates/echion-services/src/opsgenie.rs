@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use echion_model::{Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::{Map, Value, json};
 
 use crate::http::{Address, Answer, Http, Request};

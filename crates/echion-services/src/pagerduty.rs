@@ -3,7 +3,9 @@
 //! API: <https://developer.pagerduty.com/api-reference/a7d81b0e9200f-create-an-incident>. *Recipient* is the id of a service.
 
 use async_trait::async_trait;
-use echion_model::{Channel, Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::{Value, json};
 
 use crate::http::{Address, Answer, Http, Request};

@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use echion_model::{Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::{Map, Value};
 
 use crate::http::{Address, Answer, Fresh, Http, Request, TokenCache};
@@ -138,6 +140,9 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
         Some(true) => Ok(Receipt { answer: format!("HTTP {} success", answer.status) }),
         Some(false) => {
             let said = body.get("error").and_then(Value::as_str).unwrap_or_default();
+            if said.contains("message-size") {
+                return Err(SendError::rejected(answer.quote(said), "shorten the template"));
+            }
             Err(SendError::attention(answer.quote(said), "check the recipient, and that the user may write there"))
         }
         None => Err(answer.unknown("Rocket.Chat")),

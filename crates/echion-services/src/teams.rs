@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use echion_model::{
-    Budget, Channel, Field, FieldShape, Length, Limits, Message, Notification, OptionsError, Receipt, Secret, SendError,
-    ServiceKind,
+    Budget, Channel, Field, FieldShape, Length, Limits, Message, Notification, OptionsError, Receipt, Secret,
+    SendError, ServiceKind,
 };
 use serde_json::{Map, Value, json};
 
@@ -84,7 +84,10 @@ impl Vendor for Teams {
 /// The address that an option holds for a recipient.
 pub(crate) fn address(url: &Secret, recipient: &str) -> Result<Address, SendError> {
     Address::parse(url.expose()).map_err(|error| {
-        SendError::attention(format!("the address of `{recipient}` {error}"), "correct it in the options of the service")
+        SendError::attention(
+            format!("the address of `{recipient}` {error}"),
+            "correct it in the options of the service",
+        )
     })
 }
 

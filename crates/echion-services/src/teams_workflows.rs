@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use echion_model::{
-    Budget, Channel, Field, FieldShape, Length, Limits, Message, Notification, OptionsError, Receipt, Secret, SendError,
-    ServiceKind,
+    Budget, Channel, Field, FieldShape, Length, Limits, Message, Notification, OptionsError, Receipt, Secret,
+    SendError, ServiceKind,
 };
 use serde_json::{Map, Value, json};
 

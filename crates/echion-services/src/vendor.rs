@@ -50,7 +50,13 @@ pub(crate) trait Vendor: fmt::Debug + Send + Sync + Sized + 'static {
 /// The channel of an instance whose vendor does not count: `<type>/<name>`, with the rate of the type.
 pub(crate) fn channel(name: &str, kind: &ServiceKind) -> Channel {
     let budget = kind.limits.budget;
-    Channel { name: format!("{}/{name}", kind.name), budget, concurrency: 8, retry: Retry::default(), idempotent: false }
+    Channel {
+        name: format!("{}/{name}", kind.name),
+        budget,
+        concurrency: 8,
+        retry: Retry::default(),
+        idempotent: false,
+    }
 }
 
 /// The channel of a vendor that counts by a token, which all services with that token share.
@@ -76,7 +82,12 @@ pub(crate) fn of_place(channel: Channel, place: &str) -> Channel {
 pub(crate) fn counted(kind: &str, url: &Address, token: &str) -> String {
     let url = url.url();
     let text = format!("{}{}\n{token}", url.origin().ascii_serialization(), url.path().trim_end_matches('/'));
-    let hash = hex(&Sha256::digest(text));
+    hashed(kind, &text)
+}
+
+/// The type, and a hash of what identifies a channel.
+pub(crate) fn hashed(kind: &str, identity: &str) -> String {
+    let hash = hex(&Sha256::digest(identity));
     format!("{kind}/{}", &hash[..12])
 }
 

@@ -3,7 +3,9 @@
 //! API: <https://zulip.com/api/send-message>. *Recipient* is `channel|topic`, or e-mail addresses separated by commas.
 
 use async_trait::async_trait;
-use echion_model::{Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::{Value, json};
 
 use crate::http::{Address, Answer, Http, Request};

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use serde_json::{Map, Value, json};
 
-use crate::answer::{PAUSE, before_delivery};
+use crate::answer::{PAUSE, before_delivery, before_login};
 use crate::http::{Address, Answer, Http, Request};
 use crate::options::options;
 use crate::section::{self, Rendered, field, section};
@@ -116,7 +116,7 @@ impl Sqs {
         if !self.account.is_empty() {
             body["QueueOwnerAWSAccountId"] = self.account.as_str().into();
         }
-        let answer = self.call("GetQueueUrl", &body, now).await.map_err(before_delivery)?;
+        let answer = self.call("GetQueueUrl", &body, now).await.map_err(before_login)?;
         let url = answer.json().and_then(|body| Some(body.get("QueueUrl")?.as_str()?.to_owned()));
         url.ok_or_else(|| before_delivery(answer.unknown("AWS SQS")))
     }

@@ -6,7 +6,9 @@ mod app;
 mod calls;
 
 use async_trait::async_trait;
-use echion_model::{Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::Value;
 
 use crate::http::{Address, Http};

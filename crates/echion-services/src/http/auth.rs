@@ -74,7 +74,8 @@ impl Signature {
         let mac = match self.algorithm {
             Algorithm::Sha256 => hmac_sha256(key, body)?,
             Algorithm::Sha512 => {
-                let mut mac = usable(key).and_then(|key| Hmac::<Sha512>::new_from_slice(key).map_err(|_| unusable()))?;
+                let mut mac =
+                    usable(key).and_then(|key| Hmac::<Sha512>::new_from_slice(key).map_err(|_| unusable()))?;
                 mac.update(body);
                 mac.finalize().into_bytes().to_vec()
             }
@@ -103,7 +104,10 @@ fn usable(key: &[u8]) -> Result<&[u8], SendError> {
 }
 
 fn unusable() -> SendError {
-    SendError::attention("the request cannot be signed: the key cannot be used", "set the signing secret of the service")
+    SendError::attention(
+        "the request cannot be signed: the key cannot be used",
+        "set the signing secret of the service",
+    )
 }
 
 /// Bytes in lower-case hexadecimal.

@@ -236,6 +236,10 @@ impl Http {
         if error.is_connect() {
             return SendError::retryable(format!("no connection to {url}: {}", redactor.clean(&innermost(error))));
         }
+        if let Some(alert) = certificate_alert(error) {
+            let hint = "check `clientCertificate` and `clientKey` of the service";
+            return SendError::attention(format!("{url} refused the TLS connection: {alert}"), hint);
+        }
         // From here on the request may have been read.
         SendError::unknown(match error.is_timeout() {
             true => format!("no response from {url} within {timeout:?}"),
@@ -247,6 +251,32 @@ impl Http {
 /// How long connecting may take: less than the whole, so that a time-out tells whether the request left.
 fn connect_within(timeout: Duration) -> Duration {
     CONNECT.min(timeout - timeout / 10)
+}
+
+/// What the server objects to in our certificate. It comes after our side of the handshake has ended, but before any request is read.
+fn certificate_alert(error: &reqwest::Error) -> Option<String> {
+    use rustls::AlertDescription as Alert;
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(rustls::Error::AlertReceived(alert)) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        {
+            let certificate = matches!(
+                alert,
+                Alert::BadCertificate
+                    | Alert::UnsupportedCertificate
+                    | Alert::CertificateRevoked
+                    | Alert::CertificateExpired
+                    | Alert::CertificateUnknown
+                    | Alert::CertificateRequired
+                    | Alert::UnknownCA
+                    | Alert::AccessDenied
+            );
+            return certificate.then(|| format!("{alert:?}"));
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// The cause at the bottom says most and repeats least; it never holds the address.

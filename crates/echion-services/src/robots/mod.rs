@@ -262,7 +262,11 @@ mod tests {
             (Robot::Feishu, r#"{"code":11232,"msg":"frequency limited"}"#, pause(60)),
             (Robot::Feishu, r#"{"code":99991400,"msg":"request trigger frequency limit"}"#, pause(60)),
             (Robot::Feishu, r#"{"code":99991403,"msg":"quota exceeded"}"#, quota),
-            (Robot::Feishu, r#"{"code":19001,"msg":"param invalid: incoming webhook access token invalid"}"#, SendErrorKind::Attention),
+            (
+                Robot::Feishu,
+                r#"{"code":19001,"msg":"param invalid: incoming webhook access token invalid"}"#,
+                SendErrorKind::Attention,
+            ),
             (Robot::Feishu, r#"{"code":19021,"msg":"sign match fail"}"#, SendErrorKind::Attention),
             (Robot::Feishu, r#"{"code":19024,"msg":"Key Words Not Found"}"#, SendErrorKind::Attention),
             (Robot::Feishu, r#"{"code":19002,"msg":"params error, msg_type need"}"#, SendErrorKind::Rejected),

@@ -75,13 +75,22 @@ impl Case<'_> {
 
     /// The service instance, called `hook`; `more` is added to the options.
     pub(crate) fn open(&self, more: &str) -> Arc<dyn Service> {
+        self.open_as("hook", more)
+    }
+
+    /// The service instance under a name.
+    pub(crate) fn open_as(&self, name: &str, more: &str) -> Arc<dyn Service> {
         let mut options = self.node.get("options").unwrap_or_else(|| panic!("{}: no options", self.name())).clone();
         if let (yaml::Kind::Map(entries), more) = (&mut options.kind, yaml::parse(more).unwrap()) {
             entries.extend(more.entries().iter().cloned());
         }
         let environment = Environment { conditions: Some(Arc::new(Conditions)), ..Environment::default() };
-        let opened = (self.fixture.kind.open)("hook", &options, &environment);
+        let opened = (self.fixture.kind.open)(name, &options, &environment);
         opened.unwrap_or_else(|e| panic!("{}: {e:?}", self.name()))
+    }
+
+    pub(crate) fn recipient(&self) -> String {
+        self.node.get("recipient").map(text).unwrap_or_default()
     }
 
     /// The notification that the case's templates give.
@@ -131,7 +140,7 @@ impl Case<'_> {
 
     pub(crate) async fn send(&self, service: &Arc<dyn Service>, memory: &dyn Memory) -> Result<Receipt, SendError> {
         let notification = self.notification();
-        let recipient = self.node.get("recipient").map(text).unwrap_or_default();
+        let recipient = self.recipient();
         let id = DeliveryId("018c0000-0000-7000-8000-000000000001".to_owned());
         service.send(Message { notification: &notification, recipient: &recipient, id: &id, now: NOW, memory }).await
     }
