@@ -25,10 +25,15 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// Reads the fixtures of a type; `base` takes the place of `BASE`.
     pub(crate) fn read(kind: &'static ServiceKind, base: &str) -> Self {
+        Self::read_with(kind, base, str::to_owned)
+    }
+
+    /// The same after a change of the text.
+    pub(crate) fn read_with(kind: &'static ServiceKind, base: &str, change: impl Fn(&str) -> String) -> Self {
         let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/golden/{}.yaml", kind.name));
         let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let host = base.trim_start_matches("http://");
-        let node = yaml::parse(&text.replace("BASE", base).replace("HOST", host));
+        let node = yaml::parse(&change(&text).replace("BASE", base).replace("HOST", host));
         let mut node = node.unwrap_or_else(|e| panic!("{}: {}:{}: {e}", path.display(), e.line, e.column));
         with_account(&mut node, base);
         with_key(&mut node);

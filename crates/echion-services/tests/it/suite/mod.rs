@@ -17,7 +17,7 @@ use fixture::{Case, Fixture, json_of, text};
 use recorder::{Call, Recorder, Reply};
 
 /// The types that speak HTTP and have golden requests; the others prove the same in tests of their own.
-fn over_http() -> impl Iterator<Item = &'static ServiceKind> {
+pub(crate) fn over_http() -> impl Iterator<Item = &'static ServiceKind> {
     echion_services::ALL.iter().copied().filter(|kind| !["console", "email", "nats"].contains(&kind.name))
 }
 
@@ -191,7 +191,7 @@ impl Steps {
         case.script(recorder);
         recorder.fail_at(at, reply);
         // What keeps tokens must begin without one.
-        let fresh = (self.calls.len() > 1).then(|| case.open("timeout: 2s\n"));
+        let fresh = (self.calls.len() > 1).then(|| case.open("timeout: 600ms\n"));
         case.send(fresh.as_ref().unwrap_or(service), &crate::Pad::default()).await
     }
 }
