@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use echion_model::yaml::Node;
 use echion_model::{
-    Field, FieldShape, Limits, Message, OptionShape, OptionsError, Receipt, RenderContext, RenderError, Secret,
-    Section, SectionError, SectionKind, SendError, SendErrorKind, ServiceKind, TextCompiler,
+    Channel, Field, FieldShape, Limits, Message, OptionShape, OptionsError, Receipt, RenderContext, RenderError,
+    Secret, Section, SectionError, SectionKind, SendError, SendErrorKind, ServiceKind, TextCompiler,
 };
 use echion_value::time::Time;
 use serde::Deserialize;
@@ -116,38 +116,52 @@ impl Vendor for Alertmanager {
         while let Some(done) = posts.join_next().await {
             match done {
                 Ok(Ok(_)) => taken += 1,
-                // One that may recover decides over one that needs the user.
-                Ok(Err(error)) if worst.as_ref().is_none_or(|w| w.kind == SendErrorKind::Rejected) => {
-                    worst = Some(error);
-                }
+                Ok(Err(error)) if worst.as_ref().is_none_or(|w| rank(&error) > rank(w)) => worst = Some(error),
                 _ => {}
             }
         }
         let all = self.targets.len();
         match worst {
-            // Members of a cluster tell each other.
+            // Members of a cluster share their alerts.
             _ if taken > 0 => Ok(Receipt { answer: format!("taken by {taken} of {all} instances") }),
             Some(error) => {
                 Err(SendError { reason: format!("taken by none of {all} instances: {}", error.reason), ..error })
             }
-            None => Err(SendError::retryable("no instance answered")),
+            None => Err(SendError::unknown("no instance responded")),
         }
+    }
+
+    fn channel(&self, name: &str, _: &str) -> Channel {
+        // Labels make an alert: the same once more is no second one.
+        Channel { idempotent: true, ..vendor::channel(name, &KIND) }
+    }
+}
+
+/// Which of several failures decides: that the alert may have arrived, then that an instance may recover, then that somebody can repair one.
+fn rank(error: &SendError) -> u8 {
+    match error.kind {
+        SendErrorKind::Rejected => 0,
+        SendErrorKind::Attention => 1,
+        SendErrorKind::QuotaExhausted { .. } => 2,
+        SendErrorKind::RateLimited { .. } => 3,
+        SendErrorKind::Retryable { .. } => 4,
+        SendErrorKind::Unknown => 5,
     }
 }
 
 fn payload(section: &Rendered, now: i64) -> Result<Value, SendError> {
     let mut labels = section.inner("labels").unwrap_or_default();
     if labels.is_empty() {
-        let fix = "give the section `alertmanager` of the template at least one label";
-        return Err(SendError::rejected("the alert has no labels", fix));
+        let hint = "give the section `alertmanager` of the template at least one label";
+        return Err(SendError::rejected("the alert has no labels", hint));
     }
     if labels.some("alertname").is_none() {
         labels.put("alertname", section.text("template"));
     }
     let source = web_address(section.text("generatorURL"));
     if Url::parse(&source).is_err() {
-        let fix = "correct `generatorURL` in the section `alertmanager` of the template";
-        return Err(SendError::rejected(format!("`generatorURL` is not an address: `{source}`"), fix));
+        let hint = "correct `generatorURL` in the section `alertmanager` of the template";
+        return Err(SendError::rejected(format!("`generatorURL` is not an address: `{source}`"), hint));
     }
     let starts = Time::from_unix(now.div_euclid(1000), now.rem_euclid(1000) * 1_000_000);
     Ok(json!([{

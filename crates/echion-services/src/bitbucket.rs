@@ -3,9 +3,12 @@
 //! API: <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-commit-statuses/>. *Recipient* is not used: the template names the repository.
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::{Value, json};
 
+use crate::answer::before_delivery;
 use crate::forge::{self, COMMENT, PLACE, Place};
 use crate::http::{Address, Answer, Http, Request};
 use crate::options::options;
@@ -75,10 +78,14 @@ impl Vendor for Bitbucket {
             said.push("comment");
         }
         if said.is_empty() {
-            let fix = "give the section `bitbucket` of the template `status` or `pullRequestComment`";
-            return Err(SendError::rejected("the section `bitbucket` says nothing to do", fix));
+            let hint = "give the section `bitbucket` of the template `status` or `pullRequestComment`";
+            return Err(SendError::rejected("the `bitbucket` section has no action", hint));
         }
         Ok(Receipt { answer: said.join(", ") })
+    }
+
+    fn channel(&self, _: &str, _: &str) -> Channel {
+        vendor::by_token(&KIND, &self.base, self.token.expose())
     }
 }
 
@@ -97,16 +104,14 @@ impl Bitbucket {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = self.http.send(request, now).await?;
-        answer.by_status()?;
-        Ok(answer)
+        forge::call(&self.http, request, now).await
     }
 
     /// The values of a page.
     async fn list(&self, url: Address, now: i64) -> Result<Vec<Value>, SendError> {
         let answer = self.call("GET", url, None, now).await?;
         let values = answer.json().and_then(|body| body.get("values")?.as_array().cloned());
-        values.ok_or_else(|| answer.unknown("Bitbucket"))
+        values.ok_or_else(|| before_delivery(answer.unknown("Bitbucket")))
     }
 
     async fn status(&self, place: &Place, fields: &Rendered, message: &Message<'_>) -> Result<(), SendError> {

@@ -3,7 +3,9 @@
 //! API: <https://docs.datadoghq.com/api/latest/events/#post-an-event>. *Recipient* is the event's tags, separated by `|`.
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::{Value, json};
 
 use crate::http::{Address, Answer, Http, Request};
@@ -65,6 +67,10 @@ impl Vendor for Datadog {
     async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
         let request = Request::post(self.url.clone()).header("DD-API-KEY", self.key.expose()).json(&payload(&message));
         self.http.deliver(request, message.now, classify).await
+    }
+
+    fn channel(&self, _: &str, _: &str) -> Channel {
+        vendor::by_token(&KIND, &self.url, self.key.expose())
     }
 }
 

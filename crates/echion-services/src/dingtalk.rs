@@ -100,7 +100,7 @@ impl Vendor for DingTalk {
         body.insert("msgUuid".to_owned(), json!(message.id.0));
         let mut url = self.url.clone();
         if !self.secret.is_empty() {
-            let sign = robots::sign_dingtalk(self.secret.expose(), message.now);
+            let sign = robots::sign_dingtalk(self.secret.expose(), message.now)?;
             url = url.with_query(&[("timestamp", &message.now.to_string()), ("sign", &sign)]);
         }
         let mut request = Request::post(url).header("Content-Type", "application/json; charset=utf-8");
@@ -110,8 +110,9 @@ impl Vendor for DingTalk {
         self.http.deliver(request, message.now, |answer| Robot::DingTalk.judge(answer, message.now, unsigned)).await
     }
 
-    fn channel(&self, name: &str, _: &str) -> Channel {
-        Channel { concurrency: 1, ..vendor::channel(name, &KIND) }
+    fn channel(&self, _: &str, _: &str) -> Channel {
+        // DingTalk drops a second message with the same `msgUuid`.
+        Channel { idempotent: true, ..Robot::DingTalk.channel(&self.url) }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::answer::PAUSE;
 use crate::dingtalk;
 use crate::http::{Address, Answer, Fresh, Http, Request, TokenCache};
 use crate::options::options;
+use crate::robots::QUOTA_PAUSE;
 use crate::section::{Rendered, fit};
 use crate::vendor::{self, Opening, Vendor};
 
@@ -83,31 +84,34 @@ impl Vendor for App {
         } else {
             let users: Vec<&str> = message.recipient.split(',').map(str::trim).filter(|u| !u.is_empty()).collect();
             if users.is_empty() {
-                let fix = "name a group's `openConversationId`, or user ids, as recipient";
-                return Err(SendError::rejected("no recipient is named", fix));
+                let hint = "name a group's `openConversationId`, or user ids, as recipient";
+                return Err(SendError::rejected("no recipient is named", hint));
             }
             body["userIds"] = users.clone().into();
             ("v1.0/robot/oToMessages/batchSend", users.len())
         };
         let token = self.token.get(message.now, || self.fetch()).await?;
         let request =
-            Request::post(self.base.join(path)).header("x-acs-dingtalk-access-token", token.expose()).json(&body);
+            Request::post(self.base.join(path)).header("x-acs-dingtalk-access-token", token.value.expose()).json(&body);
         let mut refused = false;
         let sent = self.http.deliver(request, message.now, |answer| {
             refused = answer.status == 401 || answer.body.contains("InvalidAuthentication");
             classify(answer, asked)
         });
         let sent = sent.await;
-        if refused {
-            self.token.forget().await;
-            return sent.map_err(|error| SendError::retryable(error.reason));
+        match sent {
+            Err(error) if refused => {
+                let error = SendError::attention(error.reason, "check `appKey` and `appSecret`");
+                Err(self.token.refused(&token, error).await)
+            }
+            sent => sent,
         }
-        sent
     }
 
-    fn channel(&self, name: &str, recipient: &str) -> Channel {
+    fn channel(&self, _: &str, recipient: &str) -> Channel {
         // The rate is a group's.
-        Channel { name: format!("{name}/{recipient}"), concurrency: 1, ..vendor::channel(name, &KIND) }
+        let app = vendor::by_token(&KIND, &self.base, &format!("{}\n{}", self.key, self.robot));
+        Channel { concurrency: 1, ..vendor::of_place(app, recipient) }
     }
 }
 
@@ -116,7 +120,7 @@ impl App {
         let body = json!({ "appKey": self.key, "appSecret": self.secret.expose() });
         let answer = self.http.send_bare(Request::post(self.base.join("v1.0/oauth2/accessToken")).json(&body)).await?;
         let found = answer.json_of("DingTalk").map_err(|error| match answer.status {
-            400..=404 => SendError { hint: "check `appKey` and `appSecret`".to_owned(), ..error },
+            400..=404 => SendError::attention(error.reason, "check `appKey` and `appSecret`"),
             _ => error,
         })?;
         let seconds = found.get("expireIn").and_then(Value::as_u64).unwrap_or(7200);
@@ -145,14 +149,14 @@ fn payload(notification: &Notification) -> Result<(&'static str, String), SendEr
     } else if let Some(card) = text_of("actionCard", "text") {
         ("sampleActionCard", "/text", card)
     } else if section.value("feedCard").is_some() {
-        let fix = "use `markdown`, `link` or `actionCard` in the section `dingtalk`";
-        return Err(SendError::rejected("the robot of an app sends no feed card", fix));
+        let hint = "use `markdown`, `link` or `actionCard` in the section `dingtalk`";
+        return Err(SendError::rejected("the robot of an app sends no feed card", hint));
     } else {
         ("sampleText", "/content", text_of("text", "content").unwrap_or(json!({ "content": notification.message })))
     };
     if param.pointer(place).and_then(Value::as_str).is_none_or(str::is_empty) {
-        let fix = "give the template a `message` or a `dingtalk` section";
-        return Err(SendError::rejected("the message is empty", fix));
+        let hint = "give the template a `message` or a `dingtalk` section";
+        return Err(SendError::rejected("the message is empty", hint));
     }
     fit(&mut param, place, LONGEST);
     Ok((key, param.to_string()))
@@ -164,12 +168,13 @@ fn classify(answer: &Answer, asked: usize) -> Result<Receipt, SendError> {
     if code.contains("QpsLimit") || code.contains("Throttling") {
         return Err(SendError::rate_limited(answer.said(), answer.retry_after.unwrap_or(PAUSE)));
     }
-    answer.by_status().map_err(|error| match code {
-        "" => error,
-        _ => SendError {
-            hint: "see what DingTalk says: the robot must be in the group, and `robotCode` its own".to_owned(),
-            ..error
-        },
+    if code.contains("Quota") {
+        return Err(SendError::quota_exhausted(answer.said(), QUOTA_PAUSE));
+    }
+    answer.by_status().map_err(|error| match (code, error.hint.as_str()) {
+        ("", _) | (_, "") => error,
+        // A message of a wrong shape is refused with `invalidParameter`, but so is a group that the robot is not in.
+        _ => SendError::attention(error.reason, "the robot must be in the group, and `robotCode` must be its own"),
     })?;
     if body.get("processQueryKey").and_then(Value::as_str).is_none() {
         return Err(answer.unknown("DingTalk"));
@@ -178,6 +183,6 @@ fn classify(answer: &Answer, asked: usize) -> Result<Receipt, SendError> {
     match unknown {
         0 => Ok(Receipt { answer: format!("HTTP {}", answer.status) }),
         _ if unknown < asked => Ok(Receipt { answer: format!("{unknown} of {asked} people are unknown") }),
-        _ => Err(SendError::rejected("nobody of the recipient is known", "correct the user ids")),
+        _ => Err(SendError::attention("none of the recipients is known", "correct the user ids")),
     }
 }

@@ -81,8 +81,8 @@ impl Vendor for Discord {
     }
 
     fn channel(&self, name: &str, recipient: &str) -> Channel {
-        // The rate is a webhook's.
-        Channel { name: format!("{name}/{recipient}"), concurrency: 1, ..vendor::channel(name, &KIND) }
+        // The rate is a webhook's, which the path of the address names.
+        Channel { concurrency: 1, ..vendor::by_address(&KIND, name, recipient, self.urls.get(recipient)) }
     }
 }
 

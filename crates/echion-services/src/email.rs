@@ -2,17 +2,23 @@
 //!
 //! Protocol: RFC 5321, RFC 3207. *Recipient* is one or more addresses, separated by commas.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, SinglePart};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
-use lettre::transport::smtp::extension::ClientId;
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
+use lettre::transport::smtp::response::Response;
 
+use crate::answer::excerpt;
 use crate::http::{install_tls, is_this_machine};
 use crate::options::options;
 use crate::section::{self, Rendered, field, section};
@@ -20,6 +26,9 @@ use crate::vendor::{self, Opening, Vendor};
 
 /// How long one step of the conversation may take, and the whole of it.
 const PATIENCE: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(60));
+
+/// How long the end of the conversation may take once its outcome is known.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// The type.
 pub(crate) static KIND: ServiceKind = ServiceKind {
@@ -66,7 +75,10 @@ options! {
 struct Email {
     from: Mailbox,
     html: bool,
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    server: (String, u16),
+    user: String,
+    credentials: Option<Credentials>,
+    tls: Tls,
 }
 
 #[async_trait]
@@ -80,32 +92,91 @@ impl Vendor for Email {
         opening.require("from", options.from.is_empty())?;
         let from = options.from.parse().map_err(|_| opening.refuse("from", "`from` is not an address".to_owned()))?;
         let login = !options.username.is_empty() && !options.password.is_empty();
-        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&options.host)
-            .port(options.port)
-            .hello_name(ClientId::Domain("localhost".to_owned()))
-            .timeout(Some(PATIENCE.0))
-            .tls(tls(&options, login, opening)?);
-        if login {
-            transport = transport.credentials(Credentials::new(options.username, options.password.expose().to_owned()));
-        }
-        Ok(Self { from, html: options.html, transport: transport.build() })
+        let tls = tls(&options, login, opening)?;
+        let Options { host, port, username: user, password, html, .. } = options;
+        let credentials = login.then(|| Credentials::new(user.clone(), password.expose().to_owned()));
+        Ok(Self { from, html, server: (host, port), user, credentials, tls })
     }
 
     async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
         let mail = self.payload(&message)?;
-        let sent = tokio::time::timeout(PATIENCE.1, self.transport.send(mail)).await;
+        let left = AtomicBool::new(false);
+        let sent = tokio::time::timeout(PATIENCE.1, self.deliver(&mail, &left)).await;
+        let left = left.load(Ordering::Relaxed);
         match sent {
             Ok(Ok(response)) => {
                 let said = response.first_line().unwrap_or_default();
-                Ok(Receipt { answer: format!("{} {}", response.code(), crate::answer::excerpt(said)) })
+                Ok(Receipt { answer: format!("{} {}", response.code(), excerpt(said)) })
             }
-            Ok(Err(error)) => Err(classify(&error)),
-            Err(_) => Err(SendError::retryable(format!("no end within {} seconds", PATIENCE.1.as_secs()))),
+            Ok(Err(error)) => Err(classify(&error, left)),
+            Err(_) => Err(broken(left, format!("no end within {} seconds", PATIENCE.1.as_secs()))),
         }
+    }
+
+    fn channel(&self, _: &str, _: &str) -> Channel {
+        // One mailbox is one channel.
+        let (host, port) = &self.server;
+        let name = vendor::hashed(KIND.name, &format!("{}:{port}\n{}", host.to_lowercase(), self.user));
+        Channel { name, ..vendor::channel(KIND.name, &KIND) }
     }
 }
 
 impl Email {
+    /// The conversation with the server. `left` is set before the first byte of the mail itself: what breaks from there on may have arrived.
+    async fn deliver(&self, mail: &lettre::Message, left: &AtomicBool) -> Result<Response, Error> {
+        let mut connection = self.connect().await?;
+        let sent = self.converse(&mut connection, mail, left).await;
+        // The outcome is known by now; a server that does not say goodbye changes nothing.
+        drop(tokio::time::timeout(GOODBYE, connection.abort()).await);
+        sent
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
+        let (host, port) = &self.server;
+        let hello = ClientId::Domain("localhost".to_owned());
+        let wrapped = match &self.tls {
+            Tls::Wrapper(parameters) => Some(parameters.clone()),
+            _ => None,
+        };
+        let server = (host.as_str(), *port);
+        let mut connection =
+            AsyncSmtpConnection::connect_tokio1(server, Some(PATIENCE.0), &hello, wrapped, None).await?;
+        match &self.tls {
+            Tls::Required(parameters) => connection.starttls(parameters.clone(), &hello).await?,
+            Tls::Opportunistic(parameters) if connection.can_starttls() => {
+                connection.starttls(parameters.clone(), &hello).await?;
+            }
+            _ => {}
+        }
+        if let Some(credentials) = &self.credentials {
+            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        Ok(connection)
+    }
+
+    async fn converse(
+        &self,
+        connection: &mut AsyncSmtpConnection,
+        mail: &lettre::Message,
+        left: &AtomicBool,
+    ) -> Result<Response, Error> {
+        let (envelope, text) = (mail.envelope(), mail.formatted());
+        let mut parameters = Vec::new();
+        if envelope.from().into_iter().chain(envelope.to()).any(|address| !address.to_string().is_ascii()) {
+            parameters.push(MailParameter::SmtpUtfEight);
+        }
+        if !text.is_ascii() && connection.server_info().supports_feature(Extension::EightBitMime) {
+            parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+        }
+        connection.command(Mail::new(envelope.from().cloned(), parameters)).await?;
+        for to in envelope.to() {
+            connection.command(Rcpt::new(to.clone(), Vec::new())).await?;
+        }
+        connection.command(Data).await?;
+        left.store(true, Ordering::Relaxed);
+        connection.message(&text).await
+    }
+
     fn payload(&self, message: &Message<'_>) -> Result<lettre::Message, SendError> {
         let section = Rendered::of(message.notification, "email").unwrap_or_default();
         let date = Duration::from_millis(u64::try_from(message.now).unwrap_or(0));
@@ -163,17 +234,31 @@ fn pems(bundle: &str) -> impl Iterator<Item = String> {
     bundle.split_inclusive(END).filter(|pem| !pem.trim().is_empty()).map(|pem| format!("{}\n", pem.trim()))
 }
 
-fn classify(error: &lettre::transport::smtp::Error) -> SendError {
-    let said = crate::answer::excerpt(&error.to_string());
-    if !error.is_permanent() {
+/// A server that accepted the whole mail and then broke off may have taken it.
+fn broken(left: bool, what: String) -> SendError {
+    if left { SendError::unknown(what) } else { SendError::retryable(what) }
+}
+
+fn classify(error: &Error, left: bool) -> SendError {
+    let said = excerpt(&error.to_string());
+    if error.is_transient() {
         return SendError::retryable(said);
     }
+    if error.is_client() {
+        return SendError::attention(said, "check `tls`, `username` and what the server supports");
+    }
+    if !error.is_permanent() {
+        return broken(left, said);
+    }
     let code = error.status().map(|code| code.to_string()).unwrap_or_default();
-    let fix = match code.as_str() {
-        "530" | "534" | "535" | "538" => "check `username` and `password`",
-        "550" | "551" | "553" => "check the recipient, and whether the server lets `from` send to it",
-        "552" | "554" => "see what the server objects to, mend it, then re-deliver",
-        _ => "see what the server says, mend the cause, then re-deliver",
-    };
-    SendError::rejected(said, fix)
+    match code.as_str() {
+        "530" | "534" | "535" | "538" => SendError::attention(said, "check `username` and `password`"),
+        "523" | "552" => SendError::rejected(said, "shorten the template"),
+        // The server has seen the whole mail.
+        _ if left => SendError::rejected(said, "correct what the server objects to in the template"),
+        "550" | "551" | "553" => {
+            SendError::attention(said, "check the recipient, and whether the server lets `from` send to it")
+        }
+        _ => SendError::attention(said, "correct what the server reports"),
+    }
 }

@@ -99,15 +99,15 @@ impl Vendor for Feishu {
         if !self.secret.is_empty() {
             let seconds = message.now / 1000;
             body["timestamp"] = seconds.to_string().into();
-            body["sign"] = robots::sign_feishu(self.secret.expose(), seconds).into();
+            body["sign"] = robots::sign_feishu(self.secret.expose(), seconds)?.into();
         }
         let unsigned = self.secret.is_empty().then_some("set `secret` to the bot's signing secret");
         let request = Request::post(self.url.clone()).json(&body);
         self.http.deliver(request, message.now, |answer| Robot::Feishu.judge(answer, message.now, unsigned)).await
     }
 
-    fn channel(&self, name: &str, _: &str) -> Channel {
-        Channel { concurrency: 1, ..vendor::channel(name, &KIND) }
+    fn channel(&self, _: &str, _: &str) -> Channel {
+        Robot::Feishu.channel(&self.url)
     }
 }
 
@@ -128,8 +128,8 @@ fn payload(notification: &Notification, recipient: &str, keywords: &[String]) ->
     } else {
         let text = section.some("text").unwrap_or(&notification.message);
         if text.is_empty() {
-            let fix = "give the template a `message` or a `feishu` section";
-            return Err(SendError::rejected("the message is empty", fix));
+            let hint = "give the template a `message` or a `feishu` section";
+            return Err(SendError::rejected("the message is empty", hint));
         }
         let mentions: String = names
             .iter()

@@ -3,7 +3,9 @@
 use echion_model::{Field, FieldShape, SendError};
 use serde_json::Value;
 
+use crate::answer::before_delivery;
 use crate::github::repository_path;
+use crate::http::{Answer, Http, Request};
 use crate::newrelic::REVISION;
 use crate::section::{Rendered, field};
 
@@ -47,15 +49,25 @@ impl Place {
         let path = repository_path(url).unwrap_or_default();
         let path = path.trim_matches('/').trim_end_matches(".git").to_owned();
         if path.split('/').filter(|part| !part.is_empty()).count() < 2 {
-            let fix = format!("set `repoURLPath` in the section `{key}` of the template");
-            return Err(SendError::rejected(format!("`{url}` is not the address of a repository"), fix));
+            let hint = format!("set `repoURLPath` in the section `{key}` of the template");
+            return Err(SendError::rejected(format!("`{url}` is not the address of a repository"), hint));
         }
         if revision.is_empty() {
-            let fix = format!("set `revisionPath` in the section `{key}` of the template");
-            return Err(SendError::rejected("the commit is not known", fix));
+            let hint = format!("set `revisionPath` in the section `{key}` of the template");
+            return Err(SendError::rejected("the commit is not known", hint));
         }
         Ok(Self { path, revision: revision.to_owned() })
     }
+}
+
+/// Makes one call. What only reads delivers nothing, so its outcome is never unknown.
+pub(crate) async fn call(http: &Http, request: Request, now: i64) -> Result<Answer, SendError> {
+    let reads = request.method == "GET";
+    let outcome = match http.send(request, now).await {
+        Ok(answer) => answer.by_status().map(|_| answer),
+        Err(error) => Err(error),
+    };
+    outcome.map_err(|error| if reads { before_delivery(error) } else { error })
 }
 
 /// A comment's text with its hidden tag, and the tag.

@@ -154,39 +154,38 @@ impl Vendor for PubSub {
     async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
         let topic = if message.recipient.is_empty() { &self.topic } else { message.recipient };
         if topic.is_empty() {
-            let fix = "set `topic` of the service, or name the topic as recipient";
-            return Err(SendError::rejected("no topic is named", fix));
+            let hint = "set `topic` of the service, or name the topic as recipient";
+            return Err(SendError::attention("no topic is named", hint));
         }
         let token = self.token.get(message.now, || self.fetch(message.now)).await?;
         let publish = format!("{topic}:publish");
         let url = self.base.segments(["v1", "projects", &self.project, "topics", &publish]);
-        let request = Request::post(url).bearer(&token).json(&payload(&message));
+        let request = Request::post(url).bearer(&token.value).json(&payload(&message));
         let mut refused = false;
         let sent = self.http.deliver(request, message.now, |answer| {
             refused = answer.status == 401;
             classify(answer)
         });
         let sent = sent.await;
-        if refused {
-            self.token.forget().await;
-            return sent.map_err(|error| SendError::retryable(error.reason));
+        match sent {
+            Err(error) if refused => Err(self.token.refused(&token, error).await),
+            sent => sent,
         }
-        sent
     }
 }
 
 impl PubSub {
     async fn fetch(&self, now: i64) -> Result<Fresh, SendError> {
-        let fix = "give the service the JSON key of a service account";
+        let hint = "give the service the JSON key of a service account";
         let read;
         let account = match &self.identity {
             Identity::Key(account) => account,
             Identity::File(path) => {
                 let text = std::fs::read_to_string(path).map_err(|error| {
-                    SendError::rejected(format!("the key file {path} cannot be read: {error}"), fix)
+                    SendError::attention(format!("the key file {path} cannot be read: {error}"), hint)
                 })?;
                 let account = Account::parse(&text);
-                read = account.map_err(|error| SendError::rejected(format!("the key file {path} {error}"), fix))?;
+                read = account.map_err(|error| SendError::attention(format!("the key file {path} {error}"), hint))?;
                 &read
             }
             Identity::Machine(metadata) => {
@@ -195,7 +194,7 @@ impl PubSub {
                 return fresh(&self.http.send_bare(request).await?, "the metadata server");
             }
         };
-        let request = account.request(now).map_err(|error| SendError::rejected(error, fix))?;
+        let request = account.request(now).map_err(|error| SendError::attention(error, hint))?;
         fresh(&self.http.send_bare(request).await?, "Google's authorization server")
     }
 }

@@ -3,9 +3,12 @@
 //! API: <https://docs.gitea.com/api/next/>. *Recipient* is not used: the template names the repository.
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::{Value, json};
 
+use crate::answer::before_delivery;
 use crate::forge::{self, COMMENT, PLACE, Place};
 use crate::http::{Address, Answer, Http, Request};
 use crate::options::options;
@@ -72,10 +75,14 @@ impl Vendor for Gitea {
             said.push("comment");
         }
         if said.is_empty() {
-            let fix = "give the section `gitea` of the template `status` or `pullRequestComment`";
-            return Err(SendError::rejected("the section `gitea` says nothing to do", fix));
+            let hint = "give the section `gitea` of the template `status` or `pullRequestComment`";
+            return Err(SendError::rejected("the `gitea` section has no action", hint));
         }
         Ok(Receipt { answer: said.join(", ") })
+    }
+
+    fn channel(&self, _: &str, _: &str) -> Channel {
+        vendor::by_token(&KIND, &self.base, self.token.expose())
     }
 }
 
@@ -90,9 +97,7 @@ impl Gitea {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = self.http.send(request, now).await?;
-        answer.by_status()?;
-        Ok(answer)
+        forge::call(&self.http, request, now).await
     }
 
     async fn status(&self, place: &Place, fields: &Rendered, message: &Message<'_>) -> Result<(), SendError> {
@@ -112,18 +117,22 @@ impl Gitea {
         let body = json!({ "body": text });
         let request = Request::get(self.url(place, &["commits", &place.revision, "pull"]))
             .header("Authorization", format!("token {}", self.token.expose()));
-        let answer = self.http.send(request, now).await?;
+        let answer = self.http.ask(request, now).await?;
         if answer.status == 404 {
             // No pull request has the commit.
             return Ok(());
         }
-        let found = answer.json_of("Gitea")?;
-        let number = found.get("number").map(ToString::to_string).ok_or_else(|| answer.unknown("Gitea"))?;
+        let found = answer.json_of("Gitea").map_err(before_delivery)?;
+        let number =
+            found.get("number").map(ToString::to_string).ok_or_else(|| before_delivery(answer.unknown("Gitea")))?;
         let comments = self.url(place, &["issues", &number, "comments"]);
         let listed = match &tag {
             Some(_) => {
                 let answer = self.call("GET", comments.clone(), None, now).await?;
-                answer.json().and_then(|body| body.as_array().cloned()).ok_or_else(|| answer.unknown("Gitea"))?
+                answer
+                    .json()
+                    .and_then(|body| body.as_array().cloned())
+                    .ok_or_else(|| before_delivery(answer.unknown("Gitea")))?
             }
             None => Vec::new(),
         };

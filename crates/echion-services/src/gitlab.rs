@@ -3,9 +3,12 @@
 //! API: <https://docs.gitlab.com/api/commits/#set-commit-pipeline-status>. *Recipient* is not used: the template names the repository.
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::{Value, json};
 
+use crate::answer::before_delivery;
 use crate::forge::{self, COMMENT, PLACE, Place};
 use crate::http::{Address, Answer, Http, Request};
 use crate::options::options;
@@ -72,10 +75,14 @@ impl Vendor for GitLab {
             said.push("comment");
         }
         if said.is_empty() {
-            let fix = "give the section `gitlab` of the template `status` or `mergeRequestComment`";
-            return Err(SendError::rejected("the section `gitlab` says nothing to do", fix));
+            let hint = "give the section `gitlab` of the template `status` or `mergeRequestComment`";
+            return Err(SendError::rejected("the `gitlab` section has no action", hint));
         }
         Ok(Receipt { answer: said.join(", ") })
+    }
+
+    fn channel(&self, _: &str, _: &str) -> Channel {
+        vendor::by_token(&KIND, &self.base, self.token.expose())
     }
 }
 
@@ -85,14 +92,12 @@ impl GitLab {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = self.http.send(request, now).await?;
-        answer.by_status()?;
-        Ok(answer)
+        forge::call(&self.http, request, now).await
     }
 
     async fn list(&self, url: Address, now: i64) -> Result<Vec<Value>, SendError> {
         let answer = self.call("GET", url, None, now).await?;
-        answer.json().and_then(|body| body.as_array().cloned()).ok_or_else(|| answer.unknown("GitLab"))
+        answer.json().and_then(|body| body.as_array().cloned()).ok_or_else(|| before_delivery(answer.unknown("GitLab")))
     }
 
     async fn status(&self, place: &Place, fields: &Rendered, message: &Message<'_>) -> Result<(), SendError> {

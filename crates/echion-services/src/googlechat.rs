@@ -11,6 +11,7 @@ use echion_model::{
 };
 use serde_json::{Value, json};
 
+use crate::answer::PAUSE;
 use crate::http::{Address, Answer, Http, Request};
 use crate::options::options;
 use crate::section::{self, Rendered, cut_bytes, field, section};
@@ -73,8 +74,8 @@ impl Vendor for GoogleChat {
     }
 
     fn channel(&self, name: &str, recipient: &str) -> Channel {
-        // The rate is a space's.
-        Channel { name: format!("{name}/{recipient}"), concurrency: 1, ..vendor::channel(name, &KIND) }
+        // The rate is a space's, which the path of the address names.
+        Channel { concurrency: 1, ..vendor::by_address(&KIND, name, recipient, self.urls.get(recipient)) }
     }
 }
 
@@ -110,7 +111,12 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
         Some(error) => {
             let said = error.get("message").and_then(Value::as_str).unwrap_or_default();
             let reason = format!("{}: {}", error.get("code").unwrap_or(&Value::Null), answer.quote(said));
-            Err(SendError::rejected(reason, "correct the card in the template, or the webhook's address"))
+            Err(match error.get("code").and_then(Value::as_u64) {
+                Some(401 | 403 | 404) => SendError::attention(reason, "correct the webhook's address"),
+                Some(429) => SendError::rate_limited(reason, answer.retry_after.unwrap_or(PAUSE)),
+                Some(500..=599) => SendError::retryable(reason),
+                _ => SendError::rejected(reason, "correct the card in the template"),
+            })
         }
     }
 }

@@ -3,7 +3,9 @@
 //! API: <https://developer.atlassian.com/cloud/jira/platform/rest/v2/api-group-issues/>. *Recipient* is the key of a project, or of an issue to comment on.
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::{Value, json};
 
 use crate::http::{Address, Answer, Http, Request};
@@ -79,6 +81,10 @@ impl Vendor for Jira {
             email => request.basic(email, &self.token),
         };
         self.http.deliver(request, message.now, classify).await
+    }
+
+    fn channel(&self, _: &str, _: &str) -> Channel {
+        vendor::by_token(&KIND, &self.url, &format!("{}\n{}", self.email, self.token.expose()))
     }
 }
 

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::{Value, json};
 
 use crate::answer::PAUSE;
@@ -73,13 +75,18 @@ impl Vendor for Matrix {
             None => {
                 return Err(vendor::of_recipient(&self.rooms, "rooms", message.recipient)
                     .err()
-                    .unwrap_or_else(|| SendError::rejected("no such room", "correct the recipient")));
+                    .unwrap_or_else(|| SendError::attention("no such room", "correct the recipient")));
             }
         };
         // The transaction's id makes a repeated attempt no second message.
         let path = ["_matrix", "client", "v3", "rooms", room, "send", "m.room.message", message.id.0.as_str()];
         let request = Request::new("PUT", self.url.segments(path)).bearer(&self.token).json(&payload(&message));
         self.http.deliver(request, message.now, classify).await
+    }
+
+    fn channel(&self, _: &str, _: &str) -> Channel {
+        // The transaction's id makes a repeated attempt no second message.
+        Channel { idempotent: true, ..vendor::by_token(&KIND, &self.url, self.token.expose()) }
     }
 }
 
@@ -105,13 +112,13 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
         return Err(SendError::rate_limited(format!("HTTP 429: {}", answer.said()), pause));
     }
     answer.by_status().map_err(|error| {
-        let fix = match code {
+        let hint = match code {
             "M_UNKNOWN_TOKEN" | "M_MISSING_TOKEN" => "set `accessToken` to a token that is valid",
             "M_FORBIDDEN" => "invite the bot's user to the room and let it join and write",
             "M_NOT_FOUND" => "correct the room's id",
             _ => return error,
         };
-        SendError { hint: fix.to_owned(), ..error }
+        SendError::attention(error.reason, hint)
     })?;
     match body.get("event_id").and_then(Value::as_str) {
         Some(id) => Ok(Receipt { answer: format!("event {}", answer.quote(id)) }),

@@ -4,8 +4,8 @@
 
 use async_trait::async_trait;
 use echion_model::{
-    Field, FieldShape, Length, Limits, Message, Notification, OptionsError, Receipt, Secret, SectionKind, SendError,
-    ServiceKind,
+    Channel, Field, FieldShape, Length, Limits, Message, Notification, OptionsError, Receipt, Secret, SectionKind,
+    SendError, ServiceKind,
 };
 use serde_json::{Value, json};
 
@@ -67,6 +67,10 @@ impl Vendor for Mattermost {
         let body = payload(message.notification, message.recipient)?;
         let request = Request::post(self.url.clone()).bearer(&self.token).json(&body);
         self.http.deliver(request, message.now, |answer| answer.by_status()).await
+    }
+
+    fn channel(&self, _: &str, _: &str) -> Channel {
+        vendor::by_token(&KIND, &self.url, self.token.expose())
     }
 
     fn wants_json(&self) -> bool {

@@ -3,9 +3,10 @@
 //! Protocol: <https://docs.nats.io/reference/reference-protocols/nats-protocol>. *Recipient* is the subject.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_nats::{ConnectErrorKind, ConnectOptions, Event, HeaderMap};
+use async_nats::{ConnectErrorKind, ConnectOptions, Event, HeaderMap, PublishErrorKind};
 use async_trait::async_trait;
 use echion_model::{Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use tokio::sync::mpsc;
@@ -77,16 +78,17 @@ impl Vendor for Nats {
 
     async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
         if message.recipient.is_empty() || message.recipient.contains(char::is_whitespace) {
-            let fix = "name the subject as recipient, such as `argocd.deployed`";
-            return Err(SendError::rejected(format!("`{}` is not a subject", message.recipient), fix));
+            let hint = "name the subject as recipient, such as `argocd.deployed`";
+            return Err(SendError::rejected(format!("`{}` is not a subject", message.recipient), hint));
         }
-        let late = SendError::retryable(format!("no end within {} seconds", PATIENCE.1.as_secs()));
-        tokio::time::timeout(PATIENCE.1, self.publish(message)).await.unwrap_or(Err(late))
+        let sent = AtomicBool::new(false);
+        let done = tokio::time::timeout(PATIENCE.1, self.publish(message, &sent)).await;
+        done.unwrap_or_else(|_| Err(broken(&sent, &format!("no confirmation within {} seconds", PATIENCE.1.as_secs()))))
     }
 }
 
 impl Nats {
-    async fn publish(&self, message: Message<'_>) -> Result<Receipt, SendError> {
+    async fn publish(&self, message: Message<'_>, sent: &AtomicBool) -> Result<Receipt, SendError> {
         let (events, mut seen) = mpsc::unbounded_channel();
         let mut options =
             ConnectOptions::new().name("echion").connection_timeout(PATIENCE.0).max_reconnects(1).event_callback(
@@ -110,17 +112,24 @@ impl Nats {
         // A stream drops a repeated attempt by this.
         headers.insert("Nats-Msg-Id", message.id.0.as_str());
         let body = message.notification.message.clone().into_bytes();
-        let broke = |error: String| SendError::retryable(format!("the server broke off: {}", excerpt(&error)));
+        let broke = |error: String| broken(sent, &format!("the connection broke: {error}"));
         let subject = message.recipient.to_owned();
-        client.publish_with_headers(subject, headers, body.into()).await.map_err(|e| broke(e.to_string()))?;
+        client.publish_with_headers(subject, headers, body.into()).await.map_err(|error| match error.kind() {
+            PublishErrorKind::MaxPayloadExceeded => {
+                SendError::rejected(error.to_string(), "shorten the template, or raise `max_payload` of the server")
+            }
+            PublishErrorKind::InvalidSubject => SendError::rejected(error.to_string(), "correct the recipient"),
+            PublishErrorKind::Send => broke(error.to_string()),
+        })?;
+        sent.store(true, Ordering::Relaxed);
         client.flush().await.map_err(|e| broke(e.to_string()))?;
         // The server refuses with a line of its own before it confirms the flush; all lines are seen when the client has closed.
         client.drain().await.map_err(|e| broke(e.to_string()))?;
         while let Some(event) = seen.recv().await {
             match event {
                 Event::ServerError(error) => {
-                    let fix = "let the user publish to the subject";
-                    return Err(SendError::rejected(excerpt(&error.to_string()), fix));
+                    let hint = "let the user publish to the subject";
+                    return Err(SendError::attention(excerpt(&error.to_string()), hint));
                 }
                 Event::ClientError(error) => return Err(broke(error.to_string())),
                 Event::Closed => break,
@@ -128,6 +137,14 @@ impl Nats {
             }
         }
         Ok(Receipt { answer: "the server has it".to_owned() })
+    }
+}
+
+/// A connection that broke or stalled: retryable as long as the message had not left.
+fn broken(sent: &AtomicBool, what: &str) -> SendError {
+    match sent.load(Ordering::Relaxed) {
+        true => SendError::unknown(excerpt(what)),
+        false => SendError::retryable(excerpt(what)),
     }
 }
 
@@ -139,9 +156,9 @@ fn refused(error: &async_nats::ConnectError) -> SendError {
     let said = excerpt(&said);
     match error.kind() {
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
-            SendError::rejected(said, "check `nkey`, or `username` and `password`")
+            SendError::attention(said, "check `nkey`, or `username` and `password`")
         }
-        ConnectErrorKind::ServerParse => SendError::rejected(said, "correct `url` of the service"),
+        ConnectErrorKind::ServerParse => SendError::attention(said, "correct `url` of the service"),
         _ => SendError::retryable(said),
     }
 }

@@ -3,7 +3,9 @@
 //! API: <https://docs.newrelic.com/docs/change-tracking/change-tracking-rest-api/>. *Recipient* is the id of an application.
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::{Value, json};
 
 use crate::http::{Address, Http, Request};
@@ -71,6 +73,10 @@ impl Vendor for NewRelic {
         let url = self.url.segments(["v2", "applications", message.recipient, "deployments.json"]);
         let request = Request::post(url).header("X-Api-Key", self.key.expose()).json(&body);
         self.http.deliver(request, message.now, |answer| answer.by_status()).await
+    }
+
+    fn channel(&self, _: &str, _: &str) -> Channel {
+        vendor::by_token(&KIND, &self.url, self.key.expose())
     }
 }
 

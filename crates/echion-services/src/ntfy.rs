@@ -3,7 +3,9 @@
 //! API: <https://docs.ntfy.sh/publish/>. *Recipient* is the topic.
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::{Value, json};
 
 use crate::http::{Address, Answer, Http, Request};
@@ -79,6 +81,10 @@ impl Vendor for Ntfy {
         }
         self.http.deliver(request, message.now, classify).await
     }
+
+    fn channel(&self, _: &str, _: &str) -> Channel {
+        vendor::by_token(&KIND, &self.url, if self.token.is_empty() { &self.username } else { self.token.expose() })
+    }
 }
 
 fn payload(message: &Message<'_>) -> Result<Value, SendError> {
@@ -92,8 +98,8 @@ fn payload(message: &Message<'_>) -> Result<Value, SendError> {
     }
     if let Some(priority) = section.some("priority") {
         let number = priority.trim().parse::<u8>().ok().filter(|number| (1..=5).contains(number));
-        let fix = "write `priority` as a number from 1 to 5";
-        let wrong = || SendError::rejected(format!("`priority` is `{priority}`"), fix);
+        let hint = "write `priority` as a number from 1 to 5";
+        let wrong = || SendError::rejected(format!("`priority` is `{priority}`"), hint);
         body["priority"] = number.ok_or_else(wrong)?.into();
     }
     if let Some(tags) = section.value("tags") {

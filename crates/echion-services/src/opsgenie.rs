@@ -1,11 +1,13 @@
 //! Creates an alert in Opsgenie (contract 5.11).
 //!
-//! API: <https://docs.opsgenie.com/docs/alert-api>. *Recipient* is a team's id that stands in `apiKeys`.
+//! API: <https://docs.opsgenie.com/docs/alert-api>. *Recipient* is a team ID listed in `apiKeys`.
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::{Map, Value, json};
 
 use crate::http::{Address, Answer, Http, Request};
@@ -21,7 +23,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     name: "opsgenie",
     aliases: &[],
     summary: "Creates an alert in Opsgenie.",
-    recipient: "a team's id that stands in `apiKeys`",
+    recipient: "a team ID listed in `apiKeys`",
     limits: Limits { body: Some(Length::Characters(LONGEST.1)), budget: None },
     example: "apiUrl: api.opsgenie.com\napiKeys:\n  <team-id>: $opsgenie-key\n",
     options: Options::TABLE,
@@ -81,7 +83,7 @@ impl Vendor for Opsgenie {
         let key = vendor::of_recipient(&self.keys, "apiKeys", message.recipient)?;
         if key.expose().trim().is_empty() {
             let reason = format!("the key of `{}` is empty", message.recipient);
-            return Err(SendError::rejected(reason, "set it in `apiKeys` of the service"));
+            return Err(SendError::attention(reason, "set it in `apiKeys` of the service"));
         }
         let request = Request::post(self.url.clone())
             .json(&payload(&message)?)
@@ -89,13 +91,22 @@ impl Vendor for Opsgenie {
             .header("Authorization", format!("GenieKey {}", key.expose().trim()));
         self.http.deliver(request, message.now, classify).await
     }
+
+    fn channel(&self, name: &str, recipient: &str) -> Channel {
+        let channel = match self.keys.get(recipient) {
+            Some(key) => vendor::by_token(&KIND, &self.url, key.expose().trim()),
+            None => vendor::of_place(vendor::channel(name, &KIND), recipient),
+        };
+        // An alert with the same alias is counted and makes no second one.
+        Channel { idempotent: true, ..channel }
+    }
 }
 
 fn payload(message: &Message<'_>) -> Result<Value, SendError> {
     let text = &message.notification.message;
     if text.is_empty() {
-        let fix = "give the template a `message`";
-        return Err(SendError::rejected("an alert needs a message", fix));
+        let hint = "give the template a `message`";
+        return Err(SendError::rejected("an alert needs a message", hint));
     }
     let section = Rendered::of(message.notification, "opsgenie").unwrap_or_default();
     let mut body = Map::new();

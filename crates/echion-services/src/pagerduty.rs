@@ -3,7 +3,9 @@
 //! API: <https://developer.pagerduty.com/api-reference/a7d81b0e9200f-create-an-incident>. *Recipient* is the id of a service.
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::{Value, json};
 
 use crate::http::{Address, Answer, Http, Request};
@@ -69,6 +71,11 @@ impl Vendor for PagerDuty {
             .header("From", self.from.clone())
             .header("Accept", "application/vnd.pagerduty+json;version=2");
         self.http.deliver(request, message.now, classify).await
+    }
+
+    fn channel(&self, _: &str, _: &str) -> Channel {
+        // A second incident with the same key is not opened while the first is open.
+        Channel { idempotent: true, ..vendor::by_token(&KIND, &self.url, self.token.expose()) }
     }
 }
 

@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::{Map, Value, json};
 
 use crate::http::{Address, Answer, Http, Request};
@@ -70,6 +72,15 @@ impl Vendor for PagerDuty {
         let key = vendor::of_recipient(&self.keys, "serviceKeys", message.recipient)?;
         let body = payload(&vendor::needed(&message, "pagerdutyv2")?, &message, key);
         self.http.deliver(Request::post(self.url.clone()).json(&body), message.now, classify).await
+    }
+
+    fn channel(&self, name: &str, recipient: &str) -> Channel {
+        let channel = match self.keys.get(recipient) {
+            Some(key) => vendor::by_token(&KIND, &self.url, key.expose().trim()),
+            None => vendor::of_place(vendor::channel(name, &KIND), recipient),
+        };
+        // An event with the same key is no second incident.
+        Channel { idempotent: true, ..channel }
     }
 }
 

@@ -3,7 +3,7 @@
 //! API: <https://pushover.net/api>. *Recipient* is the key of a user or group.
 
 use async_trait::async_trait;
-use echion_model::{Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{Channel, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use serde_json::Value;
 
 use crate::http::{Address, Answer, Http, Request};
@@ -62,6 +62,10 @@ impl Vendor for Pushover {
         let form = [("token", token), ("user", message.recipient), ("message", &text), ("priority", "0")];
         self.http.deliver(Request::post(self.url.clone()).form(&form), message.now, classify).await
     }
+
+    fn channel(&self, _: &str, _: &str) -> Channel {
+        vendor::by_token(&KIND, &self.url, self.token.expose().trim())
+    }
 }
 
 fn classify(answer: &Answer) -> Result<Receipt, SendError> {
@@ -73,8 +77,12 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
         Some(_) if (400..429).contains(&answer.status) || answer.status == 200 => {
             let errors = body.get("errors").and_then(Value::as_array);
             let said: Vec<&str> = errors.into_iter().flatten().filter_map(Value::as_str).collect();
-            let fix = "check `token` of the service and the recipient: keys of 30 letters and digits";
-            Err(SendError::rejected(answer.quote(&said.join(", ")), fix))
+            let hint = "check `token` of the service and the recipient: keys of 30 letters and digits";
+            let said = said.join(", ");
+            if said.starts_with("message") || said.starts_with("priority") {
+                return Err(SendError::rejected(answer.quote(&said), "correct the template"));
+            }
+            Err(SendError::attention(answer.quote(&said), hint))
         }
         _ => {
             answer.by_status()?;

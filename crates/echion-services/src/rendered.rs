@@ -62,9 +62,9 @@ impl Rendered {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
             Some(Value::String(text)) => parse(text).map(Some).map_err(|error| {
-                let fix =
+                let hint =
                     format!("correct `{name}` in the template; `toJson` escapes values: `{{{{.app.x | toJson}}}}`");
-                SendError::rejected(format!("`{name}` is not JSON: {error}"), fix)
+                SendError::rejected(format!("`{name}` is not JSON: {error}"), hint)
             }),
             Some(value) => Ok(Some(value.clone())),
         }
@@ -77,8 +77,8 @@ impl Rendered {
             Some(Value::Array(items)) => Ok(Some(items)),
             Some(object @ Value::Object(_)) => Ok(Some(vec![object])),
             Some(_) => {
-                let fix = format!("write `{name}` as a list in the template");
-                Err(SendError::rejected(format!("`{name}` is not a list"), fix))
+                let hint = format!("write `{name}` as a list in the template");
+                Err(SendError::rejected(format!("`{name}` is not a list"), hint))
             }
         }
     }

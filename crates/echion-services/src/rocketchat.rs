@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::{Map, Value};
 
 use crate::http::{Address, Answer, Fresh, Http, Request, TokenCache};
@@ -70,7 +72,7 @@ impl Vendor for RocketChat {
     async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
         let body = self.payload(&message)?;
         let session = self.session.get(message.now, || self.login(message.now)).await?;
-        let (user, token) = session.expose().split_once(' ').unwrap_or_default();
+        let (user, token) = session.value.expose().split_once(' ').unwrap_or_default();
         let request = Request::post(self.url.join("api/v1/chat.postMessage"))
             .header("X-User-Id", user)
             .header("X-Auth-Token", token)
@@ -83,12 +85,14 @@ impl Vendor for RocketChat {
                 classify(answer)
             })
             .await;
-        if refused {
-            // The session ended; the next attempt logs in anew.
-            self.session.forget().await;
-            return sent.map_err(|error| SendError::retryable(error.reason));
+        match sent {
+            Err(error) if refused => Err(self.session.refused(&session, error).await),
+            sent => sent,
         }
-        sent
+    }
+
+    fn channel(&self, _: &str, _: &str) -> Channel {
+        vendor::by_token(&KIND, &self.url, &self.options.email)
     }
 
     fn wants_json(&self) -> bool {
@@ -136,7 +140,10 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
         Some(true) => Ok(Receipt { answer: format!("HTTP {} success", answer.status) }),
         Some(false) => {
             let said = body.get("error").and_then(Value::as_str).unwrap_or_default();
-            Err(SendError::rejected(answer.quote(said), "check the recipient, and that the user may write there"))
+            if said.contains("message-size") {
+                return Err(SendError::rejected(answer.quote(said), "shorten the template"));
+            }
+            Err(SendError::attention(answer.quote(said), "check the recipient, and that the user may write there"))
         }
         None => Err(answer.unknown("Rocket.Chat")),
     }

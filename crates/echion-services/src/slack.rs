@@ -140,9 +140,10 @@ impl Vendor for Slack {
         }
     }
 
-    fn channel(&self, name: &str, recipient: &str) -> Channel {
+    fn channel(&self, _: &str, recipient: &str) -> Channel {
         // Slack counts by channel.
-        Channel { name: format!("{name}/{recipient}"), concurrency: 1, ..vendor::channel(name, &KIND) }
+        let bot = vendor::by_token(&KIND, &self.url, self.token.expose().trim());
+        Channel { concurrency: 1, ..vendor::of_place(bot, recipient) }
     }
 
     fn wants_json(&self) -> bool {
@@ -272,7 +273,8 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
         (Some(false), Some(code)) => answer.quote(code),
         _ => return Err(answer.unknown("Slack")),
     };
-    let fix = match code.as_str() {
+    let rejected = |hint: &str| Err(SendError::rejected(code.clone(), hint));
+    let hint = match code.as_str() {
         "ratelimited" | "rate_limited" => {
             return Err(SendError::rate_limited(code, answer.retry_after.unwrap_or(PAUSE)));
         }
@@ -287,15 +289,18 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
         }
         "missing_scope" => "give the bot `chat:write`, and `chat:write.customize` for username and icon",
         "invalid_blocks" | "invalid_blocks_format" => {
-            "correct `blocks` in the template: Slack's Block Kit Builder checks them"
+            return rejected("correct `blocks` in the template: Slack's Block Kit Builder checks them");
         }
-        "invalid_attachments" | "too_many_attachments" => "correct `attachments` in the template",
-        "no_text" => "give the template a `message`, `blocks` or `attachments`",
-        "msg_too_long" | "msg_blocks_too_long" => "shorten the template",
+        "invalid_attachments" | "too_many_attachments" => return rejected("correct `attachments` in the template"),
+        "no_text" => return rejected("give the template a `message`, `blocks` or `attachments`"),
+        "msg_too_long" | "msg_blocks_too_long" => return rejected("shorten the template"),
+        "invalid_arguments" | "invalid_arg_name" | "invalid_metadata_format" | "markdown_text_conflict" => {
+            return rejected("compare the template with Slack's documentation of chat.postMessage");
+        }
         "cant_update_message" | "edit_window_closed" => {
             "the workspace does not let the bot edit: use `deliveryPolicy: Post`"
         }
-        _ => "look the word up in Slack's documentation of chat.postMessage, mend the cause, then re-deliver",
+        _ => "look up the error in Slack's documentation of chat.postMessage and remove the cause",
     };
-    Err(SendError::rejected(code, fix))
+    Err(SendError::attention(code, hint))
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use echion_model::{
-    Budget, Field, FieldShape, Length, Limits, Message, Notification, OptionsError, Receipt, Secret, SendError,
-    ServiceKind,
+    Budget, Channel, Field, FieldShape, Length, Limits, Message, Notification, OptionsError, Receipt, Secret,
+    SendError, ServiceKind,
 };
 use serde_json::{Map, Value, json};
 
@@ -75,12 +75,19 @@ impl Vendor for Teams {
         let request = Request::post(address(url, message.recipient)?).json(&payload(message.notification)?);
         self.http.deliver(request, message.now, classify).await
     }
+
+    fn channel(&self, name: &str, recipient: &str) -> Channel {
+        vendor::by_address(&KIND, name, recipient, self.urls.get(recipient))
+    }
 }
 
 /// The address that an option holds for a recipient.
 pub(crate) fn address(url: &Secret, recipient: &str) -> Result<Address, SendError> {
     Address::parse(url.expose()).map_err(|error| {
-        SendError::rejected(format!("the address of `{recipient}` {error}"), "correct it in the options of the service")
+        SendError::attention(
+            format!("the address of `{recipient}` {error}"),
+            "correct it in the options of the service",
+        )
     })
 }
 
@@ -124,10 +131,8 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
     let behind = answer.body.split_once("HTTP error ").and_then(|(_, rest)| rest.get(..3)?.parse::<u16>().ok());
     match behind {
         Some(429) => Err(SendError::rate_limited(answer.said(), answer.retry_after.unwrap_or(PAUSE))),
-        Some(400..=499) => {
-            let fix = "check that the connector still exists and that the card is valid";
-            Err(SendError::rejected(answer.said(), fix))
-        }
+        Some(400 | 413 | 422) => Err(SendError::rejected(answer.said(), "correct the card in the template")),
+        Some(400..=499) => Err(SendError::attention(answer.said(), "check that the connector still exists")),
         _ => Err(answer.unknown("Teams")),
     }
 }

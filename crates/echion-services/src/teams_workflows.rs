@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use echion_model::{
-    Budget, Field, FieldShape, Length, Limits, Message, Notification, OptionsError, Receipt, Secret, SendError,
-    ServiceKind,
+    Budget, Channel, Field, FieldShape, Length, Limits, Message, Notification, OptionsError, Receipt, Secret,
+    SendError, ServiceKind,
 };
 use serde_json::{Map, Value, json};
 
@@ -77,6 +77,10 @@ impl Vendor for Workflows {
         let request = Request::post(url).json(&payload(message.notification)?);
         self.http.deliver(request, message.now, |answer| answer.by_status()).await
     }
+
+    fn channel(&self, name: &str, recipient: &str) -> Channel {
+        vendor::by_address(&KIND, name, recipient, self.urls.get(recipient))
+    }
 }
 
 /// Only workflows: whoever has the old connector's address here would wait for cards that never come.
@@ -94,8 +98,8 @@ fn check(url: &Address) -> Result<(), SendError> {
     if safe && KNOWN.iter().any(|known| text.contains(known)) {
         return Ok(());
     }
-    let fix = "copy the address of the workflow `Post to a channel when a webhook request is received`";
-    Err(SendError::rejected(format!("{url} is not the https address of a workflow"), fix))
+    let hint = "copy the address of the workflow `Post to a channel when a webhook request is received`";
+    Err(SendError::attention(format!("{url} is not the https address of a workflow"), hint))
 }
 
 fn payload(notification: &Notification) -> Result<Value, SendError> {

@@ -76,9 +76,10 @@ impl Vendor for Telegram {
         }
     }
 
-    fn channel(&self, name: &str, recipient: &str) -> Channel {
-        // The rate is a group's.
-        Channel { name: format!("{name}/{recipient}"), concurrency: 1, ..vendor::channel(name, &KIND) }
+    fn channel(&self, _: &str, recipient: &str) -> Channel {
+        // The rate is a group's, whatever the topic; the path holds the bot's token.
+        let chat = recipient.split_once('|').map_or(recipient, |(chat, _)| chat).trim_start_matches('@');
+        Channel { concurrency: 1, ..vendor::of_place(vendor::by_token(&KIND, &self.url, ""), chat) }
     }
 }
 
@@ -95,8 +96,8 @@ fn address(recipient: &str) -> Result<Vec<(&'static str, String)>, SendError> {
     let number = |text: &str| text.parse::<i64>().map(|n| n.to_string()).ok();
     let (chat, topic) = recipient.split_once('|').map_or((recipient, None), |(chat, topic)| (chat, Some(topic)));
     let wrong = || {
-        let fix = "write a chat's id such as `-1001234`, with a topic `-1001234|5`, or a channel's name";
-        SendError::rejected(format!("recipient `{recipient}` is no chat"), fix)
+        let hint = "write a chat's id such as `-1001234`, with a topic `-1001234|5`, or a channel's name";
+        SendError::rejected(format!("recipient `{recipient}` is no chat"), hint)
     };
     if !chat.starts_with('-') && number(chat).is_none() {
         // A channel's name; it does not begin with a digit.
@@ -124,7 +125,7 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
     let said = answer.quote(body.get("description").and_then(Value::as_str).unwrap_or_default());
     let code = body.get("error_code").and_then(Value::as_u64).unwrap_or_default();
     let reason = format!("{code}: {said}");
-    let fix = match code {
+    let hint = match code {
         429 => {
             let seconds = body.pointer("/parameters/retry_after").and_then(Value::as_u64);
             return Err(SendError::rate_limited(reason, seconds.map_or(PAUSE, Duration::from_secs)));
@@ -136,7 +137,7 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
         400 if body.pointer("/parameters/migrate_to_chat_id").is_some() => {
             "the group became a supergroup: use its new id"
         }
-        _ => "mend what Telegram says, then re-deliver",
+        _ => return Err(SendError::rejected(reason, "correct what Telegram objects to in the template")),
     };
-    Err(SendError::rejected(reason, fix))
+    Err(SendError::attention(reason, hint))
 }

@@ -12,8 +12,9 @@ use echion_model::{
     Channel, Environment, Message, OptionsError, Receipt, Retry, Secret, SendError, Service, ServiceKind,
 };
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 
-use crate::http::{Address, Http, Transport};
+use crate::http::{Address, Http, Transport, hex};
 use crate::redact::Redactor;
 use crate::section::Rendered;
 
@@ -35,7 +36,7 @@ pub(crate) trait Vendor: fmt::Debug + Send + Sync + Sized + 'static {
     /// Sends one message and reads the answer.
     async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError>;
 
-    /// The channel; by default one for the instance, with the vendor's rate.
+    /// The channel: where the vendor counts. By default one for the instance, with the vendor's rate.
     fn channel(&self, name: &str, _recipient: &str) -> Channel {
         channel(name, Self::KIND)
     }
@@ -46,17 +47,55 @@ pub(crate) trait Vendor: fmt::Debug + Send + Sync + Sized + 'static {
     }
 }
 
-/// The usual channel: one for the instance, with the vendor's rate.
+/// The channel of an instance whose vendor does not count: `<type>/<name>`, with the rate of the type.
 pub(crate) fn channel(name: &str, kind: &ServiceKind) -> Channel {
     let budget = kind.limits.budget;
-    Channel { name: name.to_owned(), budget, concurrency: 8, retry: Retry::default(), idempotent: false }
+    Channel {
+        name: format!("{}/{name}", kind.name),
+        budget,
+        concurrency: 8,
+        retry: Retry::default(),
+        idempotent: false,
+    }
+}
+
+/// The channel of a vendor that counts by a token, which all services with that token share.
+pub(crate) fn by_token(kind: &ServiceKind, url: &Address, token: &str) -> Channel {
+    Channel { name: counted(kind.name, url, token), ..channel(kind.name, kind) }
+}
+
+/// The channel of a vendor that counts by an address given for each recipient, which all services with that address share. A recipient without
+/// a usable address has one of its own.
+pub(crate) fn by_address(kind: &ServiceKind, name: &str, recipient: &str, url: Option<&Secret>) -> Channel {
+    match url.and_then(|url| Address::parse(url.expose()).ok()) {
+        Some(url) => by_token(kind, &url, ""),
+        None => of_place(channel(name, kind), recipient),
+    }
+}
+
+/// Narrows a channel to a place that the vendor counts by itself, such as a chat.
+pub(crate) fn of_place(channel: Channel, place: &str) -> Channel {
+    Channel { name: format!("{}/{place}", channel.name), ..channel }
+}
+
+/// The name of the channel of what a vendor counts: the type, and a hash of origin, path and token. The token cannot be read out of it.
+pub(crate) fn counted(kind: &str, url: &Address, token: &str) -> String {
+    let url = url.url();
+    let text = format!("{}{}\n{token}", url.origin().ascii_serialization(), url.path().trim_end_matches('/'));
+    hashed(kind, &text)
+}
+
+/// The type, and a hash of what identifies a channel.
+pub(crate) fn hashed(kind: &str, identity: &str) -> String {
+    let hash = hex(&Sha256::digest(identity));
+    format!("{kind}/{}", &hash[..12])
 }
 
 /// The section of a service that sends nothing without one.
 pub(crate) fn needed(message: &Message<'_>, key: &str) -> Result<Rendered, SendError> {
     Rendered::of(message.notification, key).ok_or_else(|| {
-        let fix = format!("give the template a section `{key}`, then re-deliver");
-        SendError::rejected(format!("no template of this condition has a section `{key}`"), fix)
+        let hint = format!("give the template a section `{key}`");
+        SendError::rejected(format!("no template of this condition has a section `{key}`"), hint)
     })
 }
 
@@ -69,8 +108,8 @@ pub(crate) fn of_recipient<'a, T>(
     map.get(recipient).ok_or_else(|| {
         let names = map.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let known = if names.is_empty() { "it is empty".to_owned() } else { format!("it has {names}") };
-        let fix = format!("add it to `{option}` of the service, or correct the subscription: {known}");
-        SendError::rejected(format!("recipient `{recipient}` is not in `{option}`"), fix)
+        let hint = format!("add it to `{option}` of the service, or correct the subscription: {known}");
+        SendError::attention(format!("recipient `{recipient}` is not in `{option}`"), hint)
     })
 }
 

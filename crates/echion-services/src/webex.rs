@@ -3,7 +3,7 @@
 //! API: <https://developer.webex.com/docs/api/v1/messages/create-a-message>. *Recipient* is a room's id or a person's e-mail address.
 
 use async_trait::async_trait;
-use echion_model::{Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{Channel, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use serde_json::{Value, json};
 
 use crate::http::{Address, Http, Request};
@@ -56,6 +56,10 @@ impl Vendor for Webex {
         let body = payload(&message.notification.message, message.recipient);
         let request = Request::post(self.url.clone()).bearer(&self.token).json(&body);
         self.http.deliver(request, message.now, |answer| answer.by_status()).await
+    }
+
+    fn channel(&self, _: &str, _: &str) -> Channel {
+        vendor::by_token(&KIND, &self.url, self.token.expose())
     }
 }
 

@@ -86,8 +86,8 @@ impl Vendor for WeCom {
         self.http.deliver(request, message.now, |answer| Robot::WeCom.judge(answer, message.now, None)).await
     }
 
-    fn channel(&self, name: &str, _: &str) -> Channel {
-        Channel { concurrency: 1, ..vendor::channel(name, &KIND) }
+    fn channel(&self, _: &str, _: &str) -> Channel {
+        Robot::WeCom.channel(&self.url)
     }
 }
 
@@ -110,8 +110,8 @@ fn payload(notification: &Notification, recipient: &str) -> Result<Value, SendEr
     }
     if let Some(articles) = section.list("news")? {
         if articles.is_empty() || articles.len() > ARTICLES {
-            let fix = "give `news` one to eight articles";
-            return Err(SendError::rejected(format!("`news` has {} articles", articles.len()), fix));
+            let hint = "give `news` one to eight articles";
+            return Err(SendError::rejected(format!("`news` has {} articles", articles.len()), hint));
         }
         return Ok(json!({ "msgtype": "news", "news": { "articles": articles } }));
     }

@@ -3,7 +3,9 @@
 //! API: <https://zulip.com/api/send-message>. *Recipient* is `channel|topic`, or e-mail addresses separated by commas.
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::{Value, json};
 
 use crate::http::{Address, Answer, Http, Request};
@@ -72,6 +74,10 @@ impl Vendor for Zulip {
         let pairs: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let request = Request::post(self.url.clone()).basic(&self.email, &self.key).form(&pairs);
         self.http.deliver(request, message.now, classify).await
+    }
+
+    fn channel(&self, _: &str, _: &str) -> Channel {
+        vendor::by_token(&KIND, &self.url, &self.email)
     }
 }
 

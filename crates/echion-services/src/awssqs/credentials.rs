@@ -5,7 +5,7 @@ use std::time::Duration;
 use echion_model::{Secret, SendError};
 
 use super::sigv4::Credentials;
-use crate::http::{Address, Answer, Fresh, Http, Request, TokenCache};
+use crate::http::{Address, Answer, Fresh, Held, Http, Request, TokenCache};
 use crate::vendor::Opening;
 
 /// A source of credentials.
@@ -65,15 +65,16 @@ impl Chain {
         Ok(Self { source, cache: TokenCache::default() })
     }
 
-    pub(super) async fn get(&self, http: &Http, now: i64) -> Result<Credentials, SendError> {
+    pub(super) async fn get(&self, http: &Http, now: i64) -> Result<Held<Credentials>, SendError> {
         match &self.source {
-            Source::Fixed(credentials) => Ok(credentials.clone()),
+            Source::Fixed(credentials) => Ok(Held::given(credentials.clone())),
             source => self.cache.get(now, || fetch(source, http)).await,
         }
     }
 
-    pub(super) async fn forget(&self) {
-        self.cache.forget().await;
+    /// After credentials were refused.
+    pub(super) async fn refused(&self, credentials: &Held<Credentials>, error: SendError) -> SendError {
+        self.cache.refused(credentials, error).await
     }
 }
 
@@ -118,7 +119,7 @@ async fn fetch(source: &Source, http: &Http) -> Result<Fresh<Credentials>, SendE
 fn read(file: &str) -> Result<Secret, SendError> {
     let text = std::fs::read_to_string(file);
     text.map(|text| Secret::new(text.trim()))
-        .map_err(|error| SendError::rejected(format!("the token file {file} cannot be read: {error}"), "mount it"))
+        .map_err(|error| SendError::attention(format!("the token file {file} cannot be read: {error}"), "mount it"))
 }
 
 /// Credentials out of JSON or XML; they are asked for anew every ten minutes, whatever their end.

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use serde_json::{Map, Value, json};
 
-use crate::answer::PAUSE;
+use crate::answer::{PAUSE, before_delivery, before_login};
 use crate::http::{Address, Answer, Http, Request};
 use crate::options::options;
 use crate::section::{self, Rendered, field, section};
@@ -89,8 +89,8 @@ impl Vendor for Sqs {
     async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
         let queue = if message.recipient.is_empty() { &self.queue } else { message.recipient };
         if queue.is_empty() {
-            let fix = "set `queue` of the service, or name the queue as recipient";
-            return Err(SendError::rejected("no queue is named", fix));
+            let hint = "set `queue` of the service, or name the queue as recipient";
+            return Err(SendError::attention("no queue is named", hint));
         }
         let known = self.urls.lock().unwrap_or_else(PoisonError::into_inner).get(queue).cloned();
         let url = match known {
@@ -116,9 +116,9 @@ impl Sqs {
         if !self.account.is_empty() {
             body["QueueOwnerAWSAccountId"] = self.account.as_str().into();
         }
-        let answer = self.call("GetQueueUrl", &body, now).await?;
+        let answer = self.call("GetQueueUrl", &body, now).await.map_err(before_login)?;
         let url = answer.json().and_then(|body| Some(body.get("QueueUrl")?.as_str()?.to_owned()));
-        url.ok_or_else(|| answer.unknown("AWS SQS"))
+        url.ok_or_else(|| before_delivery(answer.unknown("AWS SQS")))
     }
 
     async fn call(&self, action: &str, body: &Value, now: i64) -> Result<Answer, SendError> {
@@ -127,13 +127,13 @@ impl Sqs {
             .json(body)
             .header("Content-Type", "application/x-amz-json-1.0")
             .header("X-Amz-Target", format!("AmazonSQS.{action}"));
-        let request = sigv4::sign(unique(request), &credentials, &self.region, "sqs", now);
+        let request = sigv4::sign(unique(request), &credentials.value, &self.region, "sqs", now)?;
         let answer = self.http.send(request, now).await?;
         if let Err(error) = classify(&answer) {
-            if answer.status == 403 {
-                self.chain.forget().await;
-            }
-            return Err(error);
+            return Err(match answer.status {
+                403 => self.chain.refused(&credentials, error).await,
+                _ => error,
+            });
         }
         Ok(answer)
     }
@@ -183,15 +183,18 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
         return Err(SendError::rate_limited(answer.said(), answer.retry_after.unwrap_or(PAUSE)));
     }
     answer.by_status().map_err(|error| {
-        let fix = match kind {
+        let hint = match kind {
+            "MissingParameter" => {
+                let hint = "a `.fifo` queue needs `messageGroupId` in the section `awssqs` of the template";
+                return SendError { hint: hint.to_owned(), ..error };
+            }
             "QueueDoesNotExist" => "correct the queue's name, `region` or `account`",
-            "MissingParameter" => "a `.fifo` queue needs `messageGroupId` in the section `awssqs` of the template",
             "AccessDenied" | "AccessDeniedException" => "allow `sqs:GetQueueUrl` and `sqs:SendMessage` on the queue",
             "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch" => {
                 "check `key` and `secret`, and this machine's clock"
             }
             _ => return error,
         };
-        SendError { hint: fix.to_owned(), ..error }
+        SendError::attention(error.reason, hint)
     })
 }

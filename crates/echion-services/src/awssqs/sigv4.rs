@@ -1,11 +1,10 @@
 //! AWS Signature Version 4: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
 
-use echion_model::Secret;
+use echion_model::{Secret, SendError};
 use echion_value::time::Time;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
-use crate::http::{Request, hex};
+use crate::http::{Request, hex, hmac_sha256};
 
 /// Who signs.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +16,20 @@ pub(super) struct Credentials {
 }
 
 /// Adds `X-Amz-Date`, `X-Amz-Security-Token` and `Authorization` for a service in a region.
-pub(super) fn sign(request: Request, credentials: &Credentials, region: &str, service: &str, now: i64) -> Request {
+///
+/// # Errors
+/// When the credentials cannot sign.
+pub(super) fn sign(
+    request: Request,
+    credentials: &Credentials,
+    region: &str,
+    service: &str,
+    now: i64,
+) -> Result<Request, SendError> {
+    if credentials.key.is_empty() || credentials.secret.is_empty() {
+        let hint = "set `key` and `secret` of the service, or give the Pod a role";
+        return Err(SendError::attention("the request cannot be signed: the credentials are empty", hint));
+    }
     let time = Time::from_unix(now.div_euclid(1000), 0).format("20060102T150405Z");
     let date = &time[..8];
     let mut request = request.header("X-Amz-Date", time.clone());
@@ -28,11 +40,12 @@ pub(super) fn sign(request: Request, credentials: &Credentials, region: &str, se
     let scope = format!("{date}/{region}/{service}/aws4_request");
     let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex(&Sha256::digest(canonical)));
     let first = format!("AWS4{}", credentials.secret.expose()).into_bytes();
-    let key = [date, region, service, "aws4_request"].iter().fold(first, |key, part| hmac(&key, part.as_bytes()));
-    let signature = hex(&hmac(&key, text.as_bytes()));
+    let parts = [date, region, service, "aws4_request"];
+    let key = parts.iter().try_fold(first, |key, part| hmac_sha256(&key, part.as_bytes()))?;
+    let signature = hex(&hmac_sha256(&key, text.as_bytes())?);
     let who = credentials.key.expose();
     let value = format!("AWS4-HMAC-SHA256 Credential={who}/{scope}, SignedHeaders={signed}, Signature={signature}");
-    request.header("Authorization", value)
+    Ok(request.header("Authorization", value))
 }
 
 /// The canonical request, and the names of the signed headers.
@@ -55,17 +68,6 @@ fn canonical(request: &Request) -> (String, String) {
     (format!("{}\n{path}\n{query}\n{lines}\n{names}\n{body}", request.method), names)
 }
 
-fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
-    // HMAC takes keys of any length, so an empty result cannot happen.
-    Hmac::<Sha256>::new_from_slice(key).map_or_else(
-        |_| Vec::new(),
-        |mut mac| {
-            mac.update(message);
-            mac.finalize().into_bytes().to_vec()
-        },
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,9 +79,19 @@ mod tests {
     fn signature(request: Request, service: &str) -> String {
         let secret = Secret::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
         let credentials = Credentials { key: Secret::new("AKIDEXAMPLE"), secret, session: None };
-        let signed = sign(request, &credentials, "us-east-1", service, NOW);
+        let signed = sign(request, &credentials, "us-east-1", service, NOW).unwrap();
         let (_, value) = signed.headers.last().unwrap();
         value.expose().rsplit_once("Signature=").unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn without_credentials_nothing_is_signed() {
+        for (key, secret) in [("AKIDEXAMPLE", ""), ("", "s")] {
+            let credentials = Credentials { key: Secret::new(key), secret: Secret::new(secret), session: None };
+            let request = Request::get(Address::parse("https://example.amazonaws.com/").unwrap());
+            let error = sign(request, &credentials, "us-east-1", "sqs", NOW).err().unwrap();
+            assert_eq!((error.kind.class(), error.hint.is_empty()), ("attention", false));
+        }
     }
 
     /// `get-vanilla`, `post-vanilla`, `post-x-www-form-urlencoded` and `get-vanilla-query-order-key-case` of the vendor's test suite

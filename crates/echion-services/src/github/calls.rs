@@ -6,7 +6,7 @@ use url::Url;
 
 use super::app::App;
 use super::time;
-use crate::answer::PAUSE;
+use crate::answer::{PAUSE, before_delivery};
 use crate::http::{Address, Answer, Http, Request};
 use crate::section::{Rendered, put};
 
@@ -24,8 +24,8 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn of(section: &Rendered) -> Result<Self, SendError> {
         let url = section.text("repoURLPath");
-        let fix = "set `repoURLPath` in the section `github` of the template";
-        let wrong = || SendError::rejected(format!("`{url}` is not the address of a repository"), fix);
+        let hint = "set `repoURLPath` in the section `github` of the template";
+        let wrong = || SendError::rejected(format!("`{url}` is not the address of a repository"), hint);
         let path = repository_path(url).ok_or_else(wrong)?;
         let mut parts = path.trim_matches('/').split('/').filter(|part| !part.is_empty());
         let (owner, name) = (parts.next().ok_or_else(wrong)?, parts.next().ok_or_else(wrong)?);
@@ -57,8 +57,8 @@ pub(super) struct Calls<'a> {
 impl Calls<'_> {
     pub(super) async fn make(&self, step: &str, fields: &Rendered, message: &str) -> Result<(), SendError> {
         if self.place.revision.is_empty() && step != "repositoryDispatch" {
-            let fix = "set `revisionPath` in the section `github` of the template";
-            return Err(SendError::rejected("the commit is not known", fix));
+            let hint = "set `revisionPath` in the section `github` of the template";
+            return Err(SendError::rejected("the commit is not known", hint));
         }
         match step {
             "status" => self.status(fields, message).await,
@@ -77,7 +77,7 @@ impl Calls<'_> {
     async fn call(&self, method: &str, url: Address, body: Option<&Value>) -> Result<Answer, SendError> {
         let token = self.app.token(self.http, self.base, self.now).await?;
         let mut request = Request::new(method, url)
-            .header("Authorization", format!("token {}", token.expose()))
+            .header("Authorization", format!("token {}", token.value.expose()))
             .header("Accept", "application/vnd.github+json");
         if let Some(body) = body {
             request = request.json(body);
@@ -92,13 +92,11 @@ impl Calls<'_> {
         });
         match (sent.await, kept) {
             (Ok(_), Some(answer)) => Ok(answer),
-            (Ok(_), None) => Err(SendError::retryable("GitHub's answer was not kept")),
-            (Err(error), _) => {
-                if error.reason.starts_with("HTTP 401") {
-                    self.app.forget().await;
-                }
-                Err(error)
-            }
+            (Ok(_), None) => Err(SendError::unknown("GitHub's response was not kept")),
+            (Err(error), _) if error.reason.starts_with("HTTP 401") => Err(self.app.refused(&token, error).await),
+            // What only reads delivers nothing.
+            (Err(error), _) if method == "GET" => Err(before_delivery(error)),
+            (Err(error), _) => Err(error),
         }
     }
 
@@ -106,7 +104,7 @@ impl Calls<'_> {
         let answer = self.call("GET", url, None).await?;
         match answer.json() {
             Some(Value::Array(items)) => Ok(items),
-            _ => Err(answer.unknown("GitHub")),
+            _ => Err(before_delivery(answer.unknown("GitHub"))),
         }
     }
 
@@ -184,8 +182,8 @@ impl Calls<'_> {
             status => status,
         };
         if conclusion.is_empty() && (status == "completed" || completed.is_some()) {
-            let fix = "set `conclusion` of `checkRun` in the template";
-            return Err(SendError::rejected("a completed check run needs a conclusion", fix));
+            let hint = "set `conclusion` of `checkRun` in the template";
+            return Err(SendError::rejected("a completed check run needs a conclusion", hint));
         }
         let mut body = Map::new();
         put(&mut body, "name", fields.text("name"));
@@ -227,7 +225,7 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
         return Err(SendError::rate_limited(reason, answer.retry_after.unwrap_or(PAUSE)));
     }
     answer.by_status().map_err(|error| {
-        let fix = match answer.status {
+        let hint = match answer.status {
             422 if answer.body.contains("No commit found") => {
                 "the commit is not in that repository: check `repoURLPath` and `revisionPath`"
             }
@@ -238,7 +236,7 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
             404 => "install the App on the repository, and give it the permission",
             _ => return error,
         };
-        SendError { hint: fix.to_owned(), ..error }
+        SendError { hint: hint.to_owned(), ..error }
     })
 }
 

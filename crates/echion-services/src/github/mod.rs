@@ -6,7 +6,9 @@ mod app;
 mod calls;
 
 use async_trait::async_trait;
-use echion_model::{Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+};
 use serde_json::Value;
 
 use crate::http::{Address, Http};
@@ -155,10 +157,14 @@ impl Vendor for GitHub {
             said.push(step);
         }
         if said.is_empty() {
-            let fix = "give the section `github` of the template `status`, `deployment` or another part";
-            return Err(SendError::rejected("the section `github` says nothing to do", fix));
+            let hint = "give the section `github` of the template `status`, `deployment` or another part";
+            return Err(SendError::rejected("the `github` section has no action", hint));
         }
         Ok(Receipt { answer: said.join(", ") })
+    }
+
+    fn channel(&self, _: &str, _: &str) -> Channel {
+        vendor::by_token(&KIND, &self.base, &self.app.identity())
     }
 }
 
@@ -185,7 +191,7 @@ fn time(section: &Rendered, name: &str) -> Result<Option<String>, SendError> {
     let Some(text) = section.some(name) else { return Ok(None) };
     let parsed = echion_value::time::parse("2006-01-02T15:04:05Z07:00", text);
     parsed.map(|_| Some(text.to_owned())).map_err(|_| {
-        let fix = format!("write `{name}` as `2006-01-02T15:04:05Z`");
-        SendError::rejected(format!("`{name}` is not a time: `{text}`"), fix)
+        let hint = format!("write `{name}` as `2006-01-02T15:04:05Z`");
+        SendError::rejected(format!("`{name}` is not a time: `{text}`"), hint)
     })
 }

@@ -69,26 +69,45 @@ impl Default for Signature {
 
 impl Signature {
     /// The header's value for a body.
-    pub(super) fn of(&self, body: &[u8]) -> String {
+    pub(super) fn of(&self, body: &[u8]) -> Result<String, SendError> {
         let key = self.secret.expose().as_bytes();
-        // HMAC takes keys of any length, so an empty result cannot happen; the receiver would refuse it.
         let mac = match self.algorithm {
-            Algorithm::Sha256 => Hmac::<Sha256>::new_from_slice(key).map(|mut mac| {
+            Algorithm::Sha256 => hmac_sha256(key, body)?,
+            Algorithm::Sha512 => {
+                let mut mac =
+                    usable(key).and_then(|key| Hmac::<Sha512>::new_from_slice(key).map_err(|_| unusable()))?;
                 mac.update(body);
                 mac.finalize().into_bytes().to_vec()
-            }),
-            Algorithm::Sha512 => Hmac::<Sha512>::new_from_slice(key).map(|mut mac| {
-                mac.update(body);
-                mac.finalize().into_bytes().to_vec()
-            }),
-        }
-        .unwrap_or_default();
+            }
+        };
         let text = match self.encoding {
             Encoding::Hex => hex(&mac),
             Encoding::Base64 => STANDARD.encode(&mac),
         };
-        format!("{}{text}", self.prefix)
+        Ok(format!("{}{text}", self.prefix))
     }
+}
+
+/// HMAC-SHA256. No request goes out with a signature that nobody made.
+///
+/// # Errors
+/// When the key cannot be used.
+pub(crate) fn hmac_sha256(key: &[u8], message: &[u8]) -> Result<Vec<u8>, SendError> {
+    let mut mac = usable(key).and_then(|key| Hmac::<Sha256>::new_from_slice(key).map_err(|_| unusable()))?;
+    mac.update(message);
+    Ok(mac.finalize().into_bytes().to_vec())
+}
+
+/// An empty key would sign, but not secretly.
+fn usable(key: &[u8]) -> Result<&[u8], SendError> {
+    if key.is_empty() { Err(unusable()) } else { Ok(key) }
+}
+
+fn unusable() -> SendError {
+    SendError::attention(
+        "the request cannot be signed: the key cannot be used",
+        "set the signing secret of the service",
+    )
 }
 
 /// Bytes in lower-case hexadecimal.
@@ -111,6 +130,21 @@ impl<T> Default for TokenCache<T> {
     }
 }
 
+/// A token out of the cache.
+#[derive(Clone, Debug)]
+pub(crate) struct Held<T = Secret> {
+    pub(crate) value: T,
+    /// It was fetched for this attempt.
+    fresh: bool,
+}
+
+impl<T> Held<T> {
+    /// A credential that does not end and is fetched from nowhere.
+    pub(crate) fn given(value: T) -> Self {
+        Self { value, fresh: true }
+    }
+}
+
 /// A token, and for how long it holds.
 pub(crate) struct Fresh<T = Secret> {
     pub(crate) token: T,
@@ -123,20 +157,26 @@ impl<T: Clone + Send> TokenCache<T> {
         &self,
         now: i64,
         fetch: impl FnOnce() -> F,
-    ) -> Result<T, SendError> {
+    ) -> Result<Held<T>, SendError> {
         let mut kept = self.0.lock().await;
         if let Some((token, until)) = &*kept
             && *until > now.saturating_add(60_000)
         {
-            return Ok(token.clone());
+            return Ok(Held { value: token.clone(), fresh: false });
         }
-        let Fresh { token, lives } = fetch().await?;
+        let Fresh { token, lives } = fetch().await.map_err(crate::answer::before_login)?;
         let until = now.saturating_add(i64::try_from(lives.as_millis()).unwrap_or(i64::MAX));
         *kept = Some((token.clone(), until));
-        Ok(token)
+        Ok(Held { value: token, fresh: true })
     }
 
-    /// Forgets a token that was refused.
+    /// Forgets a token that was refused, so that the next attempt fetches another one. Only when a fresh one is refused must somebody act.
+    pub(crate) async fn refused(&self, token: &Held<T>, error: SendError) -> SendError {
+        self.forget().await;
+        if token.fresh { error } else { SendError::retryable(error.reason) }
+    }
+
+    /// Forgets the token.
     pub(crate) async fn forget(&self) {
         *self.0.lock().await = None;
     }
@@ -168,7 +208,7 @@ pub(crate) fn fresh(answer: &super::Answer, who: &str) -> Result<Fresh, SendErro
             return Err(answer.unknown(who));
         };
         let reason = format!("{who} gave no token: {}", answer.quote(error));
-        return Err(SendError::rejected(reason, "check the client's id and secret and its scopes"));
+        return Err(SendError::attention(reason, "check the client's id and secret and its scopes"));
     };
     let seconds = body.get("expires_in").and_then(|v| v.as_u64().or_else(|| v.as_str()?.parse().ok())).unwrap_or(300);
     Ok(Fresh { token: Secret::new(token), lives: Duration::from_secs(seconds) })
@@ -183,7 +223,7 @@ mod tests {
     fn body_signatures_match_the_vectors_of_rfc_4231() {
         let sign = |key: &str, algorithm, body: &str| {
             let signature = Signature { secret: Secret::new(key), algorithm, ..Signature::default() };
-            signature.of(body.as_bytes())
+            signature.of(body.as_bytes()).unwrap()
         };
         assert_eq!(
             sign("\u{b}".repeat(20).as_str(), Algorithm::Sha256, "Hi There"),
@@ -209,9 +249,30 @@ mod tests {
             })
         };
         for (now, want) in [(0, "t1"), (3_539_000, "t1"), (3_540_000, "t2")] {
-            assert_eq!(get(now).await.unwrap().expose(), want);
+            assert_eq!(get(now).await.unwrap().value.expose(), want);
         }
         cache.forget().await;
-        assert_eq!(get(3_540_000).await.unwrap().expose(), "t3");
+        assert_eq!(get(3_540_000).await.unwrap().value.expose(), "t3");
+    }
+
+    #[tokio::test]
+    async fn only_a_fresh_token_that_is_refused_needs_somebody() {
+        let cache = TokenCache::<Secret>::default();
+        let get = || cache.get(0, || async { Ok(Fresh { token: Secret::new("t"), lives: Duration::from_secs(3600) }) });
+        let class = |error: SendError| error.kind.class();
+        let refusal = || SendError::attention("HTTP 401", "check");
+        let (fresh, kept) = (get().await.unwrap(), get().await.unwrap());
+        assert_eq!(class(cache.refused(&kept, refusal()).await), "retryable");
+        assert_eq!(class(cache.refused(&fresh, refusal()).await), "attention");
+        assert!(get().await.unwrap().fresh, "a refused token is kept");
+    }
+
+    #[test]
+    fn without_a_key_nothing_is_signed() {
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let signature = Signature { algorithm, ..Signature::default() };
+            let error = signature.of(b"body").unwrap_err();
+            assert_eq!((error.kind.class(), error.hint.is_empty()), ("attention", false));
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::answer;
 use crate::redact::Redactor;
 
 pub(crate) use address::Address;
-pub(crate) use auth::{Fresh, TokenCache, fresh, hex};
+pub(crate) use auth::{Fresh, Held, TokenCache, fresh, hex, hmac_sha256};
 pub(crate) use request::{Answer, Request};
 pub(crate) use transport::{Transport, is_this_machine};
 
@@ -85,7 +85,7 @@ impl Http {
         #[expect(clippy::disallowed_methods, reason = "this is the one place")]
         let builder = reqwest::Client::builder()
             .user_agent(if environment.user_agent.is_empty() { "echion" } else { &environment.user_agent })
-            .connect_timeout(CONNECT)
+            .connect_timeout(connect_within(*timeout))
             .timeout(*timeout)
             // A referrer would show the address, and the token in it, to wherever a redirect leads.
             .referer(false)
@@ -108,7 +108,10 @@ impl Http {
             return Ok(client.clone());
         }
         let refuse = |_: &str, message| OptionsError { message, at: (1, 1), hint: String::new() };
-        let client = self.build(key, &refuse).map_err(|error| SendError::rejected(error.message, error.hint))?;
+        let client = self.build(key, &refuse).map_err(|error| {
+            let hint = "check the certificates and the proxy of the service, and the CA certificates of the system";
+            SendError::attention(error.message, hint)
+        })?;
         clients.insert(key.to_owned(), client.clone());
         Ok(client)
     }
@@ -127,11 +130,11 @@ impl Http {
             Ok(true) => Ok(verdict.unwrap_or(Receipt { answer: format!("HTTP {}, `success` holds", answer.status) })),
             Ok(false) => Err(verdict.err().unwrap_or_else(|| {
                 let reason = format!("HTTP {}, but `success` does not hold: {}", answer.status, answer.said());
-                SendError::rejected(reason, "see what the service answered, mend the cause, then re-deliver")
+                SendError::attention(reason, "correct what the response reports, or the option `success`")
             })),
             Err(error) => Err(verdict.err().unwrap_or_else(|| {
-                let reason = format!("HTTP {}, and `success` cannot be said: {error}", answer.status);
-                SendError::rejected(reason, "correct the option `success`, then re-deliver")
+                let reason = format!("HTTP {}, could not evaluate `success`: {error}", answer.status);
+                SendError { hint: "correct the option `success`".to_owned(), ..SendError::unknown(reason) }
             })),
         }
     }
@@ -144,7 +147,13 @@ impl Http {
         self.0.transport.headers.0.iter().any(is_json)
     }
 
-    /// Sends a request with the instance's headers and credentials and reads the answer, whatever its status.
+    /// Sends a request that delivers nothing, such as a look-up, and reads the response, whatever its status.
+    pub(crate) async fn ask(&self, request: Request, now: i64) -> Result<Answer, SendError> {
+        self.send(request, now).await.map_err(answer::before_delivery)
+    }
+
+    /// Sends a request with the instance's headers and credentials and reads the response, whatever its status. When no whole response comes
+    /// after the request left, the outcome is unknown: [`Http::ask`] is for requests that deliver nothing.
     pub(crate) async fn send(&self, mut request: Request, now: i64) -> Result<Answer, SendError> {
         // The user's headers win over the service's, but not over its credentials.
         let credentials = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
@@ -152,16 +161,15 @@ impl Http {
         let headers = self.0.transport.headers.0.iter().filter(|(name, _)| free(name));
         request.headers.extend(headers.cloned());
         if let Some(hmac) = &self.0.transport.hmac {
-            request.headers.push((hmac.header.clone(), Secret::new(hmac.of(&request.body))));
+            request.headers.push((hmac.header.clone(), Secret::new(hmac.of(&request.body)?)));
         }
         let Some((oauth, address, cache)) = &self.0.oauth else { return self.send_bare(request).await };
         let token = cache.get(now, || oauth.fetch(self, address)).await?;
-        let answer = self.send_bare(request.bearer(&token)).await?;
+        let answer = self.send_bare(request.bearer(&token.value)).await?;
         if answer.status == 401 {
-            // It may have been revoked; the next attempt asks for another one.
-            cache.forget().await;
-            let reason = format!("HTTP 401: {}", answer.said());
-            return Err(SendError::retryable(reason));
+            let hint = "check the client of `oauth2` and its scopes";
+            let error = SendError::attention(format!("HTTP 401: {}", answer.said()), hint);
+            return Err(cache.refused(&token, error).await);
         }
         Ok(answer)
     }
@@ -170,14 +178,14 @@ impl Http {
     pub(crate) async fn send_bare(&self, request: Request) -> Result<Answer, SendError> {
         let mut redactor = self.0.redactor.clone();
         redactor.add_address(&request.url);
-        let fix = "correct `headers` of the service";
+        let hint = "correct `headers` of the service";
         let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| {
             let reason = format!("`{}` is not an HTTP method", request.method);
             SendError::rejected(reason, "correct `method` in the template")
         })?;
         let mut headers = HeaderMap::new();
         for (name, value) in &request.headers {
-            let bad = |what: &str| SendError::rejected(format!("header `{name}` has an invalid {what}"), fix);
+            let bad = |what: &str| SendError::attention(format!("header `{name}` has an invalid {what}"), hint);
             let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("name"))?;
             let mut content = HeaderValue::from_str(value.expose()).map_err(|_| bad("value"))?;
             content.set_sensitive(true);
@@ -203,6 +211,8 @@ impl Http {
             match response.chunk().await {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => break,
+                // A refusal is one even when its text is cut short.
+                Err(_) if status >= 300 => break,
                 Err(error) => return Err(failure(&error)),
             }
         }
@@ -212,25 +222,61 @@ impl Http {
     }
 
     fn failure(&self, error: &reqwest::Error, url: &Address, redactor: &Redactor) -> SendError {
-        let fix = "correct the address of the service";
+        let hint = "correct the address of the service";
         if error.is_redirect() {
-            return SendError::rejected(format!("{url} redirects in a circle"), fix);
+            return SendError::attention(format!("{url} redirects in a circle"), hint);
         }
         if error.is_builder() {
-            return SendError::rejected(format!("no request can be made for {url}"), fix);
+            return SendError::attention(format!("no request can be made for {url}"), hint);
         }
         let timeout = self.0.timeout;
-        let what = if error.is_timeout() && error.is_connect() {
-            format!("no connection to {url} within {:?}", CONNECT.min(timeout))
-        } else if error.is_timeout() {
-            format!("no answer from {url} within {timeout:?}")
-        } else if error.is_connect() {
-            format!("no connection to {url}: {}", redactor.clean(&innermost(error)))
-        } else {
-            format!("{url} broke off: {}", redactor.clean(&innermost(error)))
-        };
-        SendError::retryable(what)
+        if error.is_timeout() && error.is_connect() {
+            return SendError::retryable(format!("no connection to {url} within {:?}", connect_within(timeout)));
+        }
+        if error.is_connect() {
+            return SendError::retryable(format!("no connection to {url}: {}", redactor.clean(&innermost(error))));
+        }
+        if let Some(alert) = certificate_alert(error) {
+            let hint = "check `clientCertificate` and `clientKey` of the service";
+            return SendError::attention(format!("{url} refused the TLS connection: {alert}"), hint);
+        }
+        // From here on the request may have been read.
+        SendError::unknown(match error.is_timeout() {
+            true => format!("no response from {url} within {timeout:?}"),
+            false => format!("{url} closed the connection early: {}", redactor.clean(&innermost(error))),
+        })
     }
+}
+
+/// How long connecting may take: less than the whole, so that a time-out tells whether the request left.
+fn connect_within(timeout: Duration) -> Duration {
+    CONNECT.min(timeout - timeout / 10)
+}
+
+/// What the server objects to in our certificate. It comes after our side of the handshake has ended, but before any request is read.
+fn certificate_alert(error: &reqwest::Error) -> Option<String> {
+    use rustls::AlertDescription as Alert;
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(rustls::Error::AlertReceived(alert)) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        {
+            let certificate = matches!(
+                alert,
+                Alert::BadCertificate
+                    | Alert::UnsupportedCertificate
+                    | Alert::CertificateRevoked
+                    | Alert::CertificateExpired
+                    | Alert::CertificateUnknown
+                    | Alert::CertificateRequired
+                    | Alert::UnknownCA
+                    | Alert::AccessDenied
+            );
+            return certificate.then(|| format!("{alert:?}"));
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// The cause at the bottom says most and repeats least; it never holds the address.

@@ -120,9 +120,9 @@ impl Answer {
         self.json().ok_or_else(|| self.unknown(who))
     }
 
-    /// An answer that is not understood: a failure, and perhaps somebody else's, such as a proxy's.
+    /// A response that is not understood: perhaps somebody else's, such as a proxy's. The message may have arrived all the same.
     pub(crate) fn unknown(&self, who: &str) -> SendError {
-        SendError::retryable(format!("the answer is not one of {who}: HTTP {}: {}", self.status, self.said()))
+        SendError::unknown(format!("not a response of {who}: HTTP {}: {}", self.status, self.said()))
     }
 
     /// The variables of the option `success`.

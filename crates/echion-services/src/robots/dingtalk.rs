@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use echion_model::{Budget, SendError};
 
-use super::Refusal;
+use super::{QUOTA_PAUSE, Refusal};
 
 /// 20 messages a minute and robot; over it the robot is deaf for ten minutes.
 pub(crate) const BUDGET: Budget = Budget { count: 20, window: Duration::from_secs(60) };
@@ -16,8 +16,10 @@ const PENALTY: Duration = Duration::from_secs(600);
 
 pub(super) fn explain(refusal: Refusal) -> SendError {
     let text = refusal.text.to_lowercase();
-    let fix = match refusal.code {
+    let rejected = |hint: &str| SendError::rejected(refusal.reason.clone(), hint);
+    let hint = match refusal.code {
         -1 => return SendError::retryable(refusal.reason),
+        90020 | 90030 => return SendError::quota_exhausted(refusal.reason, QUOTA_PAUSE),
         130101 | 410100 => return SendError::rate_limited(refusal.reason, PENALTY),
         _ if text.contains("too fast") => return SendError::rate_limited(refusal.reason, PENALTY),
         310000 if text.contains("keyword") => {
@@ -25,8 +27,8 @@ pub(super) fn explain(refusal: Refusal) -> SendError {
                 .to_owned()
         }
         310000 if text.contains("timestamp") => refusal
-            .signature_fix("set this machine's clock: the time of the signature is more than an hour from DingTalk's"),
-        310000 if text.contains("sign") => refusal.signature_fix(
+            .signature_hint("set this machine's clock: the time of the signature is more than an hour from DingTalk's"),
+        310000 if text.contains("sign") => refusal.signature_hint(
             "set `secret` of the service to the robot's signing secret (it begins with SEC), without blanks",
         ),
         310000 if text.contains("ip") => {
@@ -38,14 +40,14 @@ pub(super) fn explain(refusal: Refusal) -> SendError {
         300001 | 300005 | 400101 => "the access token is unknown: copy the robot's webhook address again".to_owned(),
         400102 => "the robot is stopped: start it in the group's settings".to_owned(),
         400106 | 400013 => "the robot or its group is gone: create a robot and use its address".to_owned(),
-        460101 | 101002 => "shorten the template: DingTalk takes 20000 bytes".to_owned(),
+        460101 | 101002 => return rejected("shorten the template: DingTalk takes 20000 bytes"),
         40035 | 400105 => {
-            "the body is not a DingTalk message: check `msgtype` and the fields that belong to it".to_owned()
+            return rejected("the body is not a DingTalk message: check `msgtype` and the fields that belong to it");
         }
-        43002 => "the robot takes POST: set `method: POST` in the template".to_owned(),
+        43002 => return rejected("the robot takes POST: set `method: POST` in the template"),
         43004 => "set the header `Content-Type` of the service to `application/json`".to_owned(),
         88 => "DingTalk does not accept the credentials: create the robot's address again".to_owned(),
-        _ => "look the code up in DingTalk's documentation, mend the cause, then re-deliver".to_owned(),
+        _ => "look up the code in DingTalk's documentation and remove the cause".to_owned(),
     };
-    SendError::rejected(refusal.reason, fix)
+    SendError::attention(refusal.reason, hint)
 }

@@ -5,18 +5,22 @@ mod dingtalk;
 mod feishu;
 mod wecom;
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use echion_model::{Receipt, SendError};
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use echion_model::{Channel, Receipt, Retry, SendError};
 use url::Url;
 
-use crate::http::Answer;
+use crate::http::{Address, Answer, hmac_sha256};
+use crate::vendor;
 
 pub(crate) use dingtalk::{BODY_LIMIT, BUDGET};
 pub(crate) use feishu::BUDGET as FEISHU_BUDGET;
 pub(crate) use wecom::BUDGET as WECOM_BUDGET;
+
+/// How long a channel rests when a quota is used up. When the vendor renews it, by the month as a rule, the response does not say.
+pub(crate) const QUOTA_PAUSE: Duration = Duration::from_secs(60 * 60);
 
 /// A chat robot that is recognised by the shape of its address, whatever the host: gateways rewrite hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +63,26 @@ impl Robot {
         }
     }
 
-    /// Judges an answer. `now` is our clock in milliseconds, to tell a wrong clock from a wrong signature; `unsigned` says how the
+    /// The robot's channel: one, whichever service leads to it. The vendor counts by the token; other parts of the query do not matter.
+    pub(crate) fn channel(self, url: &Address) -> Channel {
+        let (name, parameter) = match self {
+            Robot::DingTalk => ("dingtalk", "access_token"),
+            // The token is the end of the path.
+            Robot::Feishu => ("feishu", ""),
+            Robot::WeCom => ("wecom", "key"),
+        };
+        let pairs = url.url().query_pairs();
+        let token = pairs.filter(|(key, _)| key == parameter).map(|(_, token)| token).collect::<String>();
+        Channel {
+            name: vendor::counted(name, url, token.trim()),
+            budget: Some(self.budget()),
+            concurrency: 1,
+            retry: Retry::default(),
+            idempotent: false,
+        }
+    }
+
+    /// Judges a response. `now` is our clock in milliseconds, to tell a wrong clock from a wrong signature; `unsigned` says how the
     /// service is told to sign, when it does not.
     pub(crate) fn judge(self, answer: &Answer, now: i64, unsigned: Option<&'static str>) -> Result<Receipt, SendError> {
         if !(200..300).contains(&answer.status) {
@@ -104,7 +127,7 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// What to do when a signature was not accepted: whether there is one at all, then the clock, since a wrong clock looks like a wrong
     /// secret.
-    fn signature_fix(&self, secret: &str) -> String {
+    fn signature_hint(&self, secret: &str) -> String {
         if let Some(how) = self.unsigned {
             return format!("the robot wants signed requests: {how}");
         }
@@ -122,32 +145,26 @@ fn number(value: &serde_json::Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }
 
-/// HMAC-SHA256 in base64.
-fn hmac(key: &[u8], message: &[u8]) -> String {
-    // HMAC takes keys of any length, so the error cannot happen; an empty signature would be refused by the vendor.
-    Hmac::<Sha256>::new_from_slice(key).map_or_else(
-        |_| String::new(),
-        |mut mac| {
-            mac.update(message);
-            STANDARD.encode(mac.finalize().into_bytes())
-        },
-    )
+/// HMAC-SHA256 in base64; an error where there is no secret.
+fn hmac(secret: &str, key: &[u8], message: &[u8]) -> Result<String, SendError> {
+    // Feishu's key holds the time as well, so it is never empty: the secret decides.
+    let key = if secret.trim().is_empty() { &[] } else { key };
+    hmac_sha256(key, message).map(|mac| STANDARD.encode(mac))
 }
 
 /// DingTalk's signature for a time in milliseconds: the secret is the key, time and secret are the message.
-pub(crate) fn sign_dingtalk(secret: &str, millis: i64) -> String {
-    hmac(secret.as_bytes(), format!("{millis}\n{secret}").as_bytes())
+pub(crate) fn sign_dingtalk(secret: &str, millis: i64) -> Result<String, SendError> {
+    hmac(secret, secret.as_bytes(), format!("{millis}\n{secret}").as_bytes())
 }
 
 /// Feishu's signature for a time in seconds: time and secret are the key, the message is empty.
-pub(crate) fn sign_feishu(secret: &str, seconds: i64) -> String {
-    hmac(format!("{seconds}\n{secret}").as_bytes(), b"")
+pub(crate) fn sign_feishu(secret: &str, seconds: i64) -> Result<String, SendError> {
+    hmac(secret, format!("{seconds}\n{secret}").as_bytes(), b"")
 }
 
 #[cfg(test)]
 mod tests {
     use echion_model::SendErrorKind;
-    use std::time::Duration;
 
     use super::*;
 
@@ -176,8 +193,18 @@ mod tests {
     /// Computed with Python's `hmac`; the first one also with `openssl dgst -hmac`.
     #[test]
     fn signatures_match_other_implementations() {
-        assert_eq!(sign_dingtalk("SECabc", 1_700_000_000_000), "jcUpW0QmtKduN03n4JqQ0PBosVjqnM8gU7fIIvsDmCM=");
-        assert_eq!(sign_feishu("SECabc", 1_700_000_000), "XprR1de+0SSBnwWyU/4k6x2TL+Q2SJlM5NNEdAv7MWg=");
+        assert_eq!(sign_dingtalk("SECabc", 1_700_000_000_000).unwrap(), "jcUpW0QmtKduN03n4JqQ0PBosVjqnM8gU7fIIvsDmCM=");
+        assert_eq!(sign_feishu("SECabc", 1_700_000_000).unwrap(), "XprR1de+0SSBnwWyU/4k6x2TL+Q2SJlM5NNEdAv7MWg=");
+    }
+
+    #[test]
+    fn without_a_secret_nothing_is_signed() {
+        for secret in ["", " "] {
+            for signed in [sign_dingtalk(secret, 1), sign_feishu(secret, 1)] {
+                let error = signed.unwrap_err();
+                assert_eq!((error.kind, error.hint.is_empty()), (SendErrorKind::Attention, false));
+            }
+        }
     }
 
     #[test]
@@ -190,7 +217,7 @@ mod tests {
         ] {
             let body = format!(r#"{{"errcode":310000,"errmsg":"{text}, more at..."}}"#);
             let error = judge(Robot::DingTalk, &body).unwrap_err();
-            assert_eq!(error.kind, SendErrorKind::Rejected);
+            assert_eq!(error.kind, SendErrorKind::Attention);
             assert!(error.hint.contains(want), "{text}: {}", error.hint);
         }
     }
@@ -218,17 +245,36 @@ mod tests {
     fn pauses_retries_and_refusals() {
         let pause = |seconds| SendErrorKind::RateLimited { retry_after: Duration::from_secs(seconds) };
         let retry = SendErrorKind::Retryable { retry_after: None };
+        let quota = SendErrorKind::QuotaExhausted { retry_after: Duration::from_secs(3600) };
         for (robot, body, want) in [
             (Robot::DingTalk, r#"{"errcode":130101,"errmsg":"send too fast"}"#, pause(600)),
             (Robot::DingTalk, r#"{"errcode":410100,"errmsg":"send too fast"}"#, pause(600)),
             (Robot::DingTalk, r#"{"errcode":-1,"errmsg":"system busy"}"#, retry),
-            (Robot::DingTalk, r#"{"errcode":300005,"errmsg":"token is not exist"}"#, SendErrorKind::Rejected),
-            (Robot::DingTalk, r#"{"errcode":424242,"errmsg":"?"}"#, SendErrorKind::Rejected),
-            (Robot::DingTalk, "<html>", retry),
+            (Robot::DingTalk, r#"{"errcode":90020,"errmsg":"api calls used up"}"#, quota),
+            (Robot::DingTalk, r#"{"errcode":90030,"errmsg":"api calls used up"}"#, quota),
+            (Robot::DingTalk, r#"{"errcode":300005,"errmsg":"token is not exist"}"#, SendErrorKind::Attention),
+            (Robot::DingTalk, r#"{"errcode":400102,"errmsg":"stopped"}"#, SendErrorKind::Attention),
+            (Robot::DingTalk, r#"{"errcode":424242,"errmsg":"?"}"#, SendErrorKind::Attention),
+            (Robot::DingTalk, r#"{"errcode":40035,"errmsg":"missing"}"#, SendErrorKind::Rejected),
+            (Robot::DingTalk, r#"{"errcode":460101,"errmsg":"message too long"}"#, SendErrorKind::Rejected),
+            (Robot::DingTalk, "<html>", SendErrorKind::Unknown),
+            (Robot::DingTalk, "", SendErrorKind::Unknown),
             (Robot::Feishu, r#"{"code":11232,"msg":"frequency limited"}"#, pause(60)),
-            (Robot::Feishu, r#"{"code":19021,"msg":"sign match fail"}"#, SendErrorKind::Rejected),
+            (Robot::Feishu, r#"{"code":99991400,"msg":"request trigger frequency limit"}"#, pause(60)),
+            (Robot::Feishu, r#"{"code":99991403,"msg":"quota exceeded"}"#, quota),
+            (
+                Robot::Feishu,
+                r#"{"code":19001,"msg":"param invalid: incoming webhook access token invalid"}"#,
+                SendErrorKind::Attention,
+            ),
+            (Robot::Feishu, r#"{"code":19021,"msg":"sign match fail"}"#, SendErrorKind::Attention),
+            (Robot::Feishu, r#"{"code":19024,"msg":"Key Words Not Found"}"#, SendErrorKind::Attention),
+            (Robot::Feishu, r#"{"code":19002,"msg":"params error, msg_type need"}"#, SendErrorKind::Rejected),
+            (Robot::Feishu, r#"{"code":200621,"msg":"card"}"#, SendErrorKind::Rejected),
             (Robot::WeCom, r#"{"errcode":45009,"errmsg":"api freq out of limit"}"#, pause(60)),
-            (Robot::WeCom, r#"{"errcode":93000,"errmsg":"invalid webhook url"}"#, SendErrorKind::Rejected),
+            (Robot::WeCom, r#"{"errcode":93000,"errmsg":"invalid webhook url"}"#, SendErrorKind::Attention),
+            (Robot::WeCom, r#"{"errcode":40058,"errmsg":"too long"}"#, SendErrorKind::Rejected),
+            (Robot::WeCom, r#"{"errcode":40008,"errmsg":"invalid message type"}"#, SendErrorKind::Rejected),
         ] {
             assert_eq!(judge(robot, body).unwrap_err().kind, want, "{body}");
         }

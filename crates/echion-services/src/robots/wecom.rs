@@ -10,13 +10,16 @@ use super::Refusal;
 pub(crate) const BUDGET: Budget = Budget { count: 20, window: Duration::from_secs(60) };
 
 pub(super) fn explain(refusal: Refusal) -> SendError {
-    let fix = match refusal.code {
+    let rejected = |hint: &str| SendError::rejected(refusal.reason.clone(), hint);
+    let hint = match refusal.code {
         45009 => return SendError::rate_limited(refusal.reason, Duration::from_secs(60)),
         -1 => return SendError::retryable(refusal.reason),
         93000 => "the key is unknown: copy the robot's webhook address again",
-        40058 => "a field is missing or too long: text takes 2048 bytes, markdown 4096",
-        40008 => "check `msgtype`: text, markdown, markdown_v2, image, news, file, voice or template_card",
-        _ => "look the code up in WeCom's documentation, mend the cause, then re-deliver",
+        40058 => return rejected("a field is missing or too long: text takes 2048 bytes, markdown 4096"),
+        40008 => {
+            return rejected("check `msgtype`: text, markdown, markdown_v2, image, news, file, voice or template_card");
+        }
+        _ => "look up the code in WeCom's documentation and remove the cause",
     };
-    SendError::rejected(refusal.reason, fix)
+    SendError::attention(refusal.reason, hint)
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use echion_model::{
     Channel, Field, FieldShape, Limits, Message, OptionShape, OptionsError, Receipt, Retry, Secret, SectionKind,
-    SendError, ServiceKind,
+    SendError, SendErrorKind, ServiceKind,
 };
 use serde::Deserialize;
 
@@ -155,7 +155,7 @@ fn sign_request(request: &mut Request, sign: &Sign, now: i64) -> Result<(), Send
     let secret = sign.secret.expose();
     match sign.scheme {
         Scheme::DingTalk => {
-            let signature = robots::sign_dingtalk(secret, now);
+            let signature = robots::sign_dingtalk(secret, now)?;
             request.url = request.url.with_query(&[("timestamp", &now.to_string()), ("sign", &signature)]);
         }
         Scheme::Feishu => {
@@ -163,11 +163,11 @@ fn sign_request(request: &mut Request, sign: &Sign, now: i64) -> Result<(), Send
             let seconds = now / 1000;
             let text = String::from_utf8_lossy(&request.body).into_owned();
             let Some((before, rest)) = text.split_once('{').filter(|(before, _)| before.trim().is_empty()) else {
-                let fix = "the body of a signed Feishu message must be a JSON object";
-                return Err(SendError::rejected("the body is not a JSON object, so it cannot be signed", fix));
+                let hint = "the body of a signed Feishu message must be a JSON object";
+                return Err(SendError::rejected("the body is not a JSON object, so it cannot be signed", hint));
             };
             let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
-            let signature = robots::sign_feishu(secret, seconds);
+            let signature = robots::sign_feishu(secret, seconds)?;
             request.body =
                 format!(r#"{before}{{"timestamp":"{seconds}","sign":"{signature}"{comma}{rest}"#).into_bytes();
         }
@@ -210,23 +210,16 @@ impl Vendor for Webhook {
             None => answer.by_status(),
         };
         self.http.deliver(request, message.now, judge).await.map_err(|error| match error.kind {
-            echion_model::SendErrorKind::Retryable { .. } if self.never_retry => SendError::rejected(
-                error.reason,
-                "`retryMax: -1` forbids another attempt: re-deliver it, or remove the option",
-            ),
+            SendErrorKind::Retryable { .. } | SendErrorKind::Unknown if self.never_retry => {
+                SendError::rejected(error.reason, "`retryMax: -1` forbids another attempt: remove the option")
+            }
             _ => error,
         })
     }
 
     fn channel(&self, name: &str, _: &str) -> Channel {
-        let concurrency = if self.robot.is_some() { 1 } else { 8 };
-        Channel {
-            name: name.to_owned(),
-            budget: self.robot.map(Robot::budget),
-            concurrency,
-            retry: self.retry,
-            idempotent: false,
-        }
+        let channel = self.robot.map_or_else(|| vendor::channel(name, &KIND), |robot| robot.channel(&self.url));
+        Channel { retry: self.retry, ..channel }
     }
 
     fn wants_json(&self) -> bool {
@@ -296,7 +289,7 @@ mod tests {
         assert_eq!(sent.body, body.as_bytes());
         let query: BTreeMap<_, _> = sent.url.url().query_pairs().into_owned().collect();
         assert_eq!(query["timestamp"], "1700000000000");
-        assert_eq!(query["sign"], robots::sign_dingtalk("SECabc", 1_700_000_000_000));
+        assert_eq!(query["sign"], robots::sign_dingtalk("SECabc", 1_700_000_000_000).unwrap());
         let sign = Sign { scheme: Scheme::Feishu, secret };
         let sent = request(&webhook("http://h.test/open-apis/bot/v2/hook/t", Some(sign)), Some(entry));
         let json: serde_json::Value = serde_json::from_slice(&sent.body).unwrap();

@@ -56,10 +56,10 @@ async fn the_signature_counts_for_every_time() {
 }
 
 #[tokio::test]
-async fn each_security_refusal_is_permanent_and_says_what_to_do() {
+async fn each_security_refusal_needs_attention_and_says_what_to_do() {
     let keywords = DingTalkOptions { keywords: vec!["alert".to_owned()], ..DingTalkOptions::default() };
     let addresses = DingTalkOptions { allowed_ips: vec!["10.0.0.0/8".to_owned()], ..DingTalkOptions::default() };
-    for (robot, secret, now, reason, fix) in [
+    for (robot, secret, now, reason, hint) in [
         (keywords, "", NOW, "keywords not in content", "`keywords`"),
         (addresses, "", NOW, "ip 127.0.0.1 not in whitelist", "add `127.0.0.1`"),
         (with_secret(), "SECabd", NOW, "sign not match", "set `secret`"),
@@ -74,9 +74,9 @@ async fn each_security_refusal_is_permanent_and_says_what_to_do() {
         }
         for (service, notification) in services {
             let error = send_at(&service, &notification, "id", now).await.unwrap_err();
-            assert_eq!(error.kind, SendErrorKind::Rejected);
+            assert_eq!(error.kind, SendErrorKind::Attention);
             assert_eq!(error.reason, format!("errcode 310000: {reason}"));
-            assert!(error.hint.contains(fix), "{reason}: {}", error.hint);
+            assert!(error.hint.contains(hint), "{reason}: {}", error.hint);
         }
     }
 }
@@ -89,10 +89,10 @@ async fn the_services_keywords_satisfy_the_robot() {
 }
 
 #[tokio::test]
-async fn an_unknown_token_is_permanent() {
+async fn an_unknown_token_needs_attention() {
     let sandbox = robots(DingTalkOptions { token: Some("other".to_owned()), ..DingTalkOptions::default() }).await;
     let error = send(&open("dingtalk", &options(&sandbox, "")), &text()).await.unwrap_err();
-    assert_eq!((error.kind, error.reason.as_str()), (SendErrorKind::Rejected, "errcode 300005: token is not exist"));
+    assert_eq!((error.kind, error.reason.as_str()), (SendErrorKind::Attention, "errcode 300005: token is not exist"));
 }
 
 #[tokio::test]
@@ -134,20 +134,20 @@ async fn too_many_messages_pause_the_channel_for_ten_minutes() {
 }
 
 #[tokio::test]
-async fn no_answer_or_a_spoiled_one_is_worth_another_try() {
+async fn without_a_response_or_with_a_spoiled_one_the_outcome_is_unknown() {
     let sandbox = sandbox().await;
     let (own, hook) = (options(&sandbox, ""), as_webhook(&sandbox, "SECabc"));
     for fault in broken() {
         sandbox.set_faults(vec![fault.clone()]).unwrap();
         for (service, notification) in [(open("dingtalk", &own), text()), (open("webhook", &hook), text_as_webhook())] {
             let error = send(&service, &notification).await.unwrap_err();
-            assert_eq!((error.kind, error.hint.as_str()), (RETRY, ""), "{fault:?}: {error:?}");
+            assert_eq!((error.kind, error.hint.as_str()), (SendErrorKind::Unknown, ""), "{fault:?}: {error:?}");
         }
     }
     sandbox.set_faults(vec![Fault { hang: true, ..Fault::default() }]).unwrap();
     let error = send(&open("dingtalk", &format!("{own}timeout: 50ms\n")), &text()).await.unwrap_err();
-    assert_eq!(error.kind, RETRY);
-    assert_eq!(error.reason, format!("no answer from {}/**** within 50ms", sandbox.url("").trim_end_matches('/')));
+    assert_eq!(error.kind, SendErrorKind::Unknown);
+    assert_eq!(error.reason, format!("no response from {}/**** within 50ms", sandbox.url("").trim_end_matches('/')));
     sandbox.stop().await;
     let error = send(&open("dingtalk", &own), &text()).await.unwrap_err();
     assert!(error.kind == RETRY && error.reason.starts_with("no connection to http://127.0.0.1:"), "{error:?}");
@@ -160,7 +160,7 @@ async fn a_message_whose_answer_was_lost_is_not_shown_twice() {
     for (index, fault) in broken().into_iter().enumerate() {
         sandbox.set_faults(vec![Fault { after: true, times: 1, ..fault }]).unwrap();
         let id = format!("id-{index}");
-        assert_eq!(send_at(&service, &text(), &id, NOW).await.unwrap_err().kind, RETRY);
+        assert_eq!(send_at(&service, &text(), &id, NOW).await.unwrap_err().kind, SendErrorKind::Unknown);
         assert_eq!(send_at(&service, &text(), &id, NOW).await.unwrap().answer, "HTTP 200 errcode 0");
         assert_eq!(accepted(&sandbox).len(), index + 1);
     }
@@ -172,5 +172,5 @@ async fn a_flood_for_an_answer_is_cut_and_not_understood() {
     let body = format!(r#"{{"errcode":0,"errmsg":"ok"{}}}"#, " ".repeat(10_000_000));
     sandbox.set_faults(vec![Fault { status: Some(200), body, ..Fault::default() }]).unwrap();
     let error = send(&open("dingtalk", &options(&sandbox, "")), &text()).await.unwrap_err();
-    assert!(error.kind == RETRY && error.reason.len() < 300, "{error:?}");
+    assert!(error.kind == SendErrorKind::Unknown && error.reason.len() < 300, "{error:?}");
 }

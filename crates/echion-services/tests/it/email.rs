@@ -2,6 +2,8 @@
 
 use echion_sandbox::{MailOptions, MailServer};
 
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+
 use super::*;
 use suite::recorder::{Recorder, Reply};
 
@@ -83,19 +85,20 @@ async fn a_password_goes_over_tls_to_a_server_that_is_trusted() {
 async fn refusals_are_told_apart_and_nothing_secret_is_said() {
     let wrong = "username: user\npassword: marked-wrong\ninsecure_skip_verify: true\n";
     let refusing = |text: &str| MailOptions { refusal: Some(text.to_owned()), ..MailOptions::default() };
-    let permanent = SendErrorKind::Rejected;
-    for (server, more, to, kind, fix) in [
-        (with_tls(), wrong, "lee@example.com", permanent, "`username` and `password`"),
-        (refusing("550 no such user"), "", "lee@example.com", permanent, "recipient"),
+    let (attention, rejected) = (SendErrorKind::Attention, SendErrorKind::Rejected);
+    for (server, more, to, kind, hint) in [
+        (with_tls(), wrong, "lee@example.com", attention, "`username` and `password`"),
+        (refusing("550 no such user"), "", "lee@example.com", attention, "recipient"),
+        (refusing("552 too large"), "", "lee@example.com", rejected, "shorten"),
         (refusing("450 try later"), "", "lee@example.com", RETRY, ""),
-        (MailOptions::default(), "", "", permanent, "addresses"),
-        (MailOptions::default(), "", "not an address", permanent, "addresses"),
+        (MailOptions::default(), "", "", rejected, "addresses"),
+        (MailOptions::default(), "", "not an address", rejected, "addresses"),
     ] {
         let server = MailServer::start(server).await.unwrap();
         let service = open("email", &options(&server, more));
         let error = send_to(&service, &mail(), to).await.unwrap_err();
         assert_eq!(error.kind, kind, "{error:?}");
-        assert!(error.hint.contains(fix), "{error:?}");
+        assert!(error.hint.contains(hint), "{error:?}");
         assert!(!format!("{error:?} {service:?}").contains("marked-"), "{error:?} {service:?}");
     }
 }
@@ -114,4 +117,64 @@ async fn a_server_that_is_none_is_a_failure_worth_another_try() {
     let service = open("email", &format!("host: 127.0.0.1\nport: {closed}\nfrom: a@b.test\n"));
     let error = send_to(&service, &mail(), "lee@example.com").await.unwrap_err();
     assert_eq!(error.kind, RETRY);
+}
+
+/// A mail server that takes everything up to a place, and then breaks off, refuses, or hangs for ever.
+async fn breaking_at(place: &'static str, end: Option<&'static str>) -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let mut stream = BufReader::new(listener.accept().await.unwrap().0);
+        let (mut line, mut text) = (String::from("CONNECT"), false);
+        loop {
+            let here = if text { line.trim_end() == "." && place == "TEXT" } else { line.starts_with(place) };
+            if here {
+                if let Some(end) = end {
+                    drop(stream.write_all(format!("{end}\r\n").as_bytes()).await);
+                }
+                return;
+            }
+            let reply = match line.split_whitespace().next().unwrap_or_default() {
+                "." => "250 taken\r\n",
+                _ if text => "",
+                "CONNECT" => "220 here\r\n",
+                "DATA" => "354 go on\r\n",
+                _ => "250 ok\r\n",
+            };
+            text = (text || line.starts_with("DATA")) && line.trim_end() != ".";
+            if stream.write_all(reply.as_bytes()).await.is_err() {
+                return;
+            }
+            line.clear();
+            if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
+                return;
+            }
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_unknown_only_once_the_mail_has_left() {
+    for (place, end, want) in [
+        ("CONNECT", None, RETRY),
+        ("EHLO", None, RETRY),
+        ("MAIL", None, RETRY),
+        ("RCPT", None, RETRY),
+        ("DATA", None, RETRY),
+        ("TEXT", None, SendErrorKind::Unknown),
+        ("CONNECT", Some("garbled"), RETRY),
+        ("DATA", Some("garbled"), RETRY),
+        ("TEXT", Some("garbled"), SendErrorKind::Unknown),
+        ("CONNECT", Some("554 no service here"), SendErrorKind::Attention),
+        ("MAIL", Some("550 not this sender"), SendErrorKind::Attention),
+        ("DATA", Some("451 try later"), RETRY),
+        ("TEXT", Some("451 try later"), RETRY),
+        ("TEXT", Some("554 looks like spam"), SendErrorKind::Rejected),
+    ] {
+        let port = breaking_at(place, end).await;
+        let service = open("email", &format!("host: 127.0.0.1\nport: {port}\nfrom: a@b.test\n"));
+        let error = send_to(&service, &mail(), "lee@example.com").await.unwrap_err();
+        assert_eq!(error.kind, want, "{place} {end:?}: {error:?}");
+    }
 }

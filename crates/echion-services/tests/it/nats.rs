@@ -98,9 +98,9 @@ async fn a_user_is_checked_and_so_is_the_subject() {
     publish(&options, "allowed.x").await.unwrap();
     assert!(next(&mut inbox).await.contains("hello"));
     let error = publish(&options, "other.x").await.unwrap_err();
-    assert!(error.kind == SendErrorKind::Rejected && error.hint.contains("publish to the subject"), "{error:?}");
+    assert!(error.kind == SendErrorKind::Attention && error.hint.contains("publish to the subject"), "{error:?}");
     let error = publish(&format!("{url}username: u\npassword: marked-wrong-1\n"), "allowed.x").await.unwrap_err();
-    assert!(error.kind == SendErrorKind::Rejected && error.hint.contains("`password`"), "{error:?}");
+    assert!(error.kind == SendErrorKind::Attention && error.hint.contains("`password`"), "{error:?}");
 }
 
 /// Seed and key are the examples of the vendor's documentation of NKeys.
@@ -112,7 +112,7 @@ async fn an_nkey_signs_the_servers_challenge() {
     let url = format!("url: nats://127.0.0.1:{}\n", server.port);
     publish(&format!("{url}nkey: {seed}\n"), "x").await.unwrap();
     let error = publish(&url, "x").await.unwrap_err();
-    assert_eq!(error.kind, SendErrorKind::Rejected, "{error:?}");
+    assert_eq!(error.kind, SendErrorKind::Attention, "{error:?}");
 }
 
 #[tokio::test]
@@ -120,4 +120,33 @@ async fn no_server_is_a_failure_worth_another_try() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let error = publish(&format!("url: nats://127.0.0.1:{port}\n"), "x").await.unwrap_err();
     assert_eq!(error.kind, RETRY, "{error:?}");
+}
+
+/// A server that takes the connection, and ends it at a line of the client's.
+async fn breaking_at(place: &'static str) -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let mut stream = BufReader::new(listener.accept().await.unwrap().0);
+        // Nobody is accepted any more: the client cannot send the message a second time.
+        drop(listener);
+        let info = "INFO {\"server_id\":\"x\",\"version\":\"2.10.0\",\"headers\":true,\"max_payload\":1048576,\"proto\":1}\r\n";
+        stream.write_all(info.as_bytes()).await.unwrap();
+        let mut line = String::new();
+        while stream.read_line(&mut line).await.unwrap_or(0) > 0 && !line.starts_with(place) {
+            if line.starts_with("PING") {
+                drop(stream.write_all(b"PONG\r\n").await);
+            }
+            line.clear();
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_unknown_only_once_the_message_has_left() {
+    for (place, want) in [("CONNECT", RETRY), ("HPUB", SendErrorKind::Unknown)] {
+        let error = publish(&format!("url: nats://127.0.0.1:{}\n", breaking_at(place).await), "x").await.unwrap_err();
+        assert_eq!(error.kind, want, "{place}: {error:?}");
+    }
 }

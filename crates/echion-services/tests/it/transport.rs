@@ -93,7 +93,11 @@ async fn both_sides_show_certificates() {
         let sent = send(&service, &plain).await;
         assert_eq!(sent.is_ok(), want, "{trust:?} {}: {sent:?}", mine.len());
         assert!(!format!("{service:?}{sent:?}").contains("PRIVATE KEY"), "{service:?}");
-        assert!(sent.is_ok() || sent.unwrap_err().kind == RETRY);
+        if let Err(error) = sent {
+            // A certificate that is not trusted ends the handshake. The server's refusal of ours comes after it, and may be cut off.
+            let classes = if mine.is_empty() { &["attention", "unknown"][..] } else { &["retryable"][..] };
+            assert!(classes.contains(&error.kind.class()), "{error:?}");
+        }
     }
 }
 

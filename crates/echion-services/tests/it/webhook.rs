@@ -57,10 +57,10 @@ async fn every_status_has_its_outcome() {
         (200, &[][..], None),
         (204, &[], None),
         (299, &[], None),
-        (304, &[], Some(SendErrorKind::Rejected)),
+        (304, &[], Some(SendErrorKind::Attention)),
         (400, &[], Some(SendErrorKind::Rejected)),
-        (401, &[], Some(SendErrorKind::Rejected)),
-        (404, &[], Some(SendErrorKind::Rejected)),
+        (401, &[], Some(SendErrorKind::Attention)),
+        (404, &[], Some(SendErrorKind::Attention)),
         (408, &[], Some(RETRY)),
         (413, &[], Some(SendErrorKind::Rejected)),
         (425, &[], Some(RETRY)),
@@ -68,8 +68,9 @@ async fn every_status_has_its_outcome() {
         (429, &[("Retry-After", "5")], Some(pause(5))),
         (429, &[("Retry-After", date)], Some(pause(7))),
         (500, &[], Some(RETRY)),
-        (501, &[], Some(SendErrorKind::Rejected)),
+        (501, &[], Some(SendErrorKind::Attention)),
         (502, &[], Some(RETRY)),
+        (504, &[], Some(SendErrorKind::Unknown)),
         (503, &[("Retry-After", "5")], Some(after(5))),
         (503, &[("Retry-After", "soon")], Some(RETRY)),
         (599, &[], Some(RETRY)),
@@ -79,16 +80,19 @@ async fn every_status_has_its_outcome() {
         assert_eq!(sent.as_ref().err().map(|error| error.kind), want, "{code} {headers:?}");
         if let Err(error) = sent {
             assert!(error.reason.starts_with(&format!("HTTP {code}")), "{error:?}");
-            assert_eq!(error.hint.is_empty(), error.kind != SendErrorKind::Rejected, "{error:?}");
+            let acts = [SendErrorKind::Rejected, SendErrorKind::Attention].contains(&error.kind);
+            assert_eq!(error.hint.is_empty(), !acts, "{error:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn no_answer_is_worth_another_try_and_any_success_is_one() {
+async fn without_a_response_the_outcome_is_unknown_and_any_success_is_one() {
     let sandbox = sandbox().await;
     let [drop, cut, garbled] = broken();
-    for (fault, want) in [(drop.clone(), Some(RETRY)), (cut, Some(RETRY)), (garbled, None)] {
+    for (fault, want) in
+        [(drop.clone(), Some(SendErrorKind::Unknown)), (cut, Some(SendErrorKind::Unknown)), (garbled, None)]
+    {
         sandbox.set_faults(vec![fault.clone()]).unwrap();
         let sent = send(&service(&sandbox, ""), &request("POST", "", "x")).await;
         assert_eq!(sent.err().map(|error| error.kind), want, "{fault:?}");
@@ -99,7 +103,7 @@ async fn no_answer_is_worth_another_try_and_any_success_is_one() {
     for fault in [Fault { hang: true, ..Fault::default() }, Fault { delay_ms: 60_000, ..Fault::default() }] {
         sandbox.set_faults(vec![fault]).unwrap();
         let error = send(&service(&sandbox, "timeout: 50ms\n"), &request("POST", "", "x")).await.unwrap_err();
-        assert!(error.kind == RETRY && error.reason.ends_with("within 50ms"), "{error:?}");
+        assert!(error.kind == SendErrorKind::Unknown && error.reason.ends_with("within 50ms"), "{error:?}");
     }
 }
 
@@ -118,7 +122,7 @@ async fn redirects_are_followed_as_their_kind_wants() {
     }
     sandbox.set_faults(vec![status("/hook", 307, &[("Location", "/hook")])]).unwrap();
     let error = send(&service, &request("POST", "", "x")).await.unwrap_err();
-    assert_eq!(error.kind, SendErrorKind::Rejected);
+    assert_eq!(error.kind, SendErrorKind::Attention);
     assert!(error.reason.contains("redirects"), "{error:?}");
 }
 

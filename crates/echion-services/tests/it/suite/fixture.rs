@@ -25,10 +25,15 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// Reads the fixtures of a type; `base` takes the place of `BASE`.
     pub(crate) fn read(kind: &'static ServiceKind, base: &str) -> Self {
+        Self::read_with(kind, base, str::to_owned)
+    }
+
+    /// The same after a change of the text.
+    pub(crate) fn read_with(kind: &'static ServiceKind, base: &str, change: impl Fn(&str) -> String) -> Self {
         let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/golden/{}.yaml", kind.name));
         let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let host = base.trim_start_matches("http://");
-        let node = yaml::parse(&text.replace("BASE", base).replace("HOST", host));
+        let node = yaml::parse(&change(&text).replace("BASE", base).replace("HOST", host));
         let mut node = node.unwrap_or_else(|e| panic!("{}: {}:{}: {e}", path.display(), e.line, e.column));
         with_account(&mut node, base);
         with_key(&mut node);
@@ -75,13 +80,22 @@ impl Case<'_> {
 
     /// The service instance, called `hook`; `more` is added to the options.
     pub(crate) fn open(&self, more: &str) -> Arc<dyn Service> {
+        self.open_as("hook", more)
+    }
+
+    /// The service instance under a name.
+    pub(crate) fn open_as(&self, name: &str, more: &str) -> Arc<dyn Service> {
         let mut options = self.node.get("options").unwrap_or_else(|| panic!("{}: no options", self.name())).clone();
         if let (yaml::Kind::Map(entries), more) = (&mut options.kind, yaml::parse(more).unwrap()) {
             entries.extend(more.entries().iter().cloned());
         }
         let environment = Environment { conditions: Some(Arc::new(Conditions)), ..Environment::default() };
-        let opened = (self.fixture.kind.open)("hook", &options, &environment);
+        let opened = (self.fixture.kind.open)(name, &options, &environment);
         opened.unwrap_or_else(|e| panic!("{}: {e:?}", self.name()))
+    }
+
+    pub(crate) fn recipient(&self) -> String {
+        self.node.get("recipient").map(text).unwrap_or_default()
     }
 
     /// The notification that the case's templates give.
@@ -131,7 +145,7 @@ impl Case<'_> {
 
     pub(crate) async fn send(&self, service: &Arc<dyn Service>, memory: &dyn Memory) -> Result<Receipt, SendError> {
         let notification = self.notification();
-        let recipient = self.node.get("recipient").map(text).unwrap_or_default();
+        let recipient = self.recipient();
         let id = DeliveryId("018c0000-0000-7000-8000-000000000001".to_owned());
         service.send(Message { notification: &notification, recipient: &recipient, id: &id, now: NOW, memory }).await
     }

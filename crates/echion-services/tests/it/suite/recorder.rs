@@ -19,8 +19,8 @@ pub(crate) enum Reply {
     Hang,
     /// The connection ends without an answer.
     Drop,
-    /// The answer ends in its middle.
-    Cut,
+    /// The response ends in its middle, behind this status.
+    Cut(u16),
 }
 
 impl Reply {
@@ -43,6 +43,9 @@ pub(crate) struct Call {
     pub(crate) body: String,
 }
 
+/// A request by its number since the calls were last taken, and what it is answered with instead.
+type Fault = Option<(usize, Reply)>;
+
 /// The first reply whose path begins so; consumed when it is not the last of its path.
 type Script = Vec<(String, Reply)>;
 
@@ -51,6 +54,7 @@ pub(crate) struct Recorder {
     pub(crate) address: SocketAddr,
     calls: Arc<Mutex<Vec<Call>>>,
     script: Arc<Mutex<Script>>,
+    fault: Arc<Mutex<Fault>>,
     task: JoinHandle<()>,
 }
 
@@ -65,14 +69,27 @@ impl Recorder {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (calls, script) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Script::new())));
-        let shared = (Arc::clone(&calls), Arc::clone(&script));
+        let fault = Arc::new(Mutex::new(None));
+        let shared = (Arc::clone(&calls), Arc::clone(&script), Arc::clone(&fault));
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (calls, script) = shared.clone();
-                tokio::spawn(async move { drop(serve(stream, &calls, &script).await) });
+                let (calls, script, fault) = shared.clone();
+                tokio::spawn(async move { drop(serve(stream, &calls, &script, &fault).await) });
             }
         });
-        Self { address, calls, script, task }
+        Self { address, calls, script, fault, task }
+    }
+
+    /// From now on the request of this number, counted from 0, gets another reply than the script's.
+    pub(crate) fn fail_at(&self, number: usize, reply: Reply) {
+        self.take();
+        *self.fault.lock().unwrap() = Some((number, reply));
+    }
+
+    /// Ends [`Recorder::fail_at`].
+    pub(crate) fn heal(&self) {
+        self.take();
+        *self.fault.lock().unwrap() = None;
     }
 
     pub(crate) fn base(&self) -> String {
@@ -91,7 +108,12 @@ impl Recorder {
     }
 }
 
-async fn serve(mut stream: TcpStream, calls: &Mutex<Vec<Call>>, script: &Mutex<Script>) -> std::io::Result<()> {
+async fn serve(
+    mut stream: TcpStream,
+    calls: &Mutex<Vec<Call>>,
+    script: &Mutex<Script>,
+    fault: &Mutex<Fault>,
+) -> std::io::Result<()> {
     let (mut bytes, mut buffer) = (Vec::new(), [0; 16384]);
     let call = loop {
         let read = stream.read(&mut buffer).await?;
@@ -114,7 +136,15 @@ async fn serve(mut stream: TcpStream, calls: &Mutex<Vec<Call>>, script: &Mutex<S
             None => Reply::status(404),
         }
     };
-    calls.lock().unwrap().push(call);
+    let number = {
+        let mut calls = calls.lock().unwrap();
+        calls.push(call);
+        calls.len() - 1
+    };
+    let reply = match &*fault.lock().unwrap() {
+        Some((at, instead)) if *at == number => instead.clone(),
+        _ => reply,
+    };
     let (status, headers, body) = match reply {
         Reply::Answer(status, headers, body) => (status, headers, body),
         Reply::Echo(status) => (status, Vec::new(), String::from_utf8_lossy(&bytes).into_owned()),
@@ -123,8 +153,9 @@ async fn serve(mut stream: TcpStream, calls: &Mutex<Vec<Call>>, script: &Mutex<S
             return Ok(());
         }
         Reply::Drop => return Ok(()),
-        Reply::Cut => {
-            return stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"ok\":").await;
+        Reply::Cut(status) => {
+            let head = format!("HTTP/1.1 {status} x\r\ncontent-length: 1000\r\n\r\n{{\"ok\":");
+            return stream.write_all(head.as_bytes()).await;
         }
     };
     let mut head = format!("HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
