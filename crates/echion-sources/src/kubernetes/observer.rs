@@ -253,11 +253,11 @@ impl Observer {
     async fn page(&mut self) -> Result<Option<Observation>, RequestError> {
         let State::Page(body, reader) = &mut self.state else { return Ok(None) };
         loop {
-            // Whether the list says what its items are before they come is up to the server.
-            let of_list = reader.head().kind.strip_suffix("List").unwrap_or_default().to_owned();
-            if let Some(item) = reader.next().map_err(RequestError::new)? {
-                let object = serde_json::from_slice::<Object>(item);
-                let name = if self.name.is_empty() { of_list } else { self.name.clone() };
+            let item = reader.next().map_err(RequestError::new)?;
+            if let Some(object) = item.map(serde_json::from_slice::<Object>) {
+                // The kind of the list may stand behind its items; what an earlier object said is remembered.
+                let of_list = reader.head().kind.strip_suffix("List").unwrap_or_default();
+                let name = if self.name.is_empty() { of_list } else { &self.name }.to_owned();
                 return Ok(Some(match object {
                     Ok(object) => self.seen(object, &name),
                     Err(error) => unreadable("an object of the list", &error),
