@@ -89,11 +89,9 @@ fn status(code: u16, text: &Bytes) -> Status {
 pub(crate) async fn chunk(body: &mut Body, limit: Duration) -> Result<Option<Bytes>, RequestError> {
     loop {
         match timeout(limit, body.frame()).await {
-            Ok(Some(Ok(frame))) => match frame.into_data() {
-                Ok(bytes) => return Ok(Some(bytes)),
-                // Trailers say nothing of interest.
-                Err(_) => {}
-            },
+            // Trailers are of no interest.
+            Ok(Some(Ok(frame))) if frame.is_trailers() => {}
+            Ok(Some(Ok(frame))) => return Ok(frame.into_data().ok()),
             Ok(Some(Err(error))) => return Err(error.into()),
             Ok(None) => return Ok(None),
             Err(_) => return Err(RequestError::new(format!("nothing was received for {} s", limit.as_secs()))),
