@@ -150,7 +150,7 @@ impl Lease {
         let _ = timeout(RELEASE_DEADLINE, release).await;
     }
 
-    /// Takes the Lease if it is free, gone, or its holder has been silent long enough; says then whether leadership continues.
+    /// Takes the Lease if it is free, gone, or its holder has been silent long enough; returns then whether leadership continues.
     async fn attempt(&self, observed: &mut Observed) -> Result<Option<bool>, Error> {
         let current = bounded(self.api.get_opt(&self.name)).await?;
         let Some(mut lease) = current else {

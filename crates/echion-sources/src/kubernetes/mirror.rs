@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_for_good_and_failures_of_the_moment_are_told_apart() {
+    fn refusals_for_good_differ_from_failures_of_the_moment() {
         let of = |code| classify(&kube::Error::Api(Status::failure("why", "").with_code(code).boxed()));
         for code in [404, 409] {
             assert_eq!(of(code), Written::Gone, "{code}");

@@ -20,7 +20,7 @@ pub(crate) struct Object {
 }
 
 impl Object {
-    /// As a resource of a kind of resources. Items of lists may not say what they are: `name` is their kind then.
+    /// As a resource of a kind of resources. Items of lists may lack their kind: it is `name` then.
     #[must_use]
     pub(crate) fn into_resource(self, kind: &ResourceKind, name: &str) -> Option<Resource> {
         let own = self.value.at(&["kind"]).and_then(|k| k.as_str().map(str::to_owned)).filter(|k| !k.is_empty());

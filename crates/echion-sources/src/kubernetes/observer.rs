@@ -149,7 +149,7 @@ pub(crate) struct Observer {
     state: State,
     /// From where a watch continues.
     version: String,
-    /// What objects are called, when they do not say it themselves.
+    /// The kind of objects that do not name it themselves; empty until it is known.
     name: String,
     failures: u32,
     wait: Duration,
@@ -255,7 +255,7 @@ impl Observer {
         loop {
             let item = reader.next().map_err(RequestError::new)?;
             if let Some(object) = item.map(serde_json::from_slice::<Object>) {
-                // The kind of the list may stand behind its items; what an earlier object said is remembered.
+                // The kind of the list may come after its items; that of an earlier object is remembered.
                 let of_list = reader.head().kind.strip_suffix("List").unwrap_or_default();
                 let name = if self.name.is_empty() { of_list } else { &self.name }.to_owned();
                 return Ok(Some(match object {
@@ -309,7 +309,7 @@ impl Observer {
             Ok(Some(event)) => event,
             ended => {
                 if let Err(error) = ended {
-                    // Its next beginning says whether the server can be reached.
+                    // Starting it again shows whether the server can be reached.
                     tracing::debug!(kind = self.target.kind.plural, "the watch broke: {}", error.text);
                 }
                 let State::Watching(events) = std::mem::replace(&mut self.state, State::Watch) else { return Ok(None) };
@@ -343,11 +343,13 @@ impl Observer {
     async fn event(&mut self) -> Result<Option<Event>, RequestError> {
         let (State::Initial(events) | State::Watching(events)) = &mut self.state else { return Ok(None) };
         let line: Line = loop {
-            if let Some(line) = events.lines.next(LARGEST).map_err(RequestError::new)? {
-                match serde_json::from_slice(line) {
+            match events.lines.next(LARGEST) {
+                Ok(Some(line)) => match serde_json::from_slice(line) {
                     Ok(line) => break line,
                     Err(error) => return Ok(Some(Event::Unreadable(format!("cannot read an event: {error}")))),
-                }
+                },
+                Ok(None) => {}
+                Err(error) => return Ok(Some(Event::Error(RequestError::new(error)))),
             }
             match http::chunk(&mut events.body, WATCH_TIMEOUT).await? {
                 Some(chunk) => events.lines.push(&chunk),
@@ -379,7 +381,7 @@ impl Observer {
         }))
     }
 
-    /// An object as it is now. `name` is its kind, if it does not say so itself.
+    /// An object as it is now. `name` is its kind, if it does not name it itself.
     fn seen(&mut self, object: Object, name: &str) -> Observation {
         let kind = &self.target.kind;
         let name = if name.is_empty() { &kind.plural } else { name };

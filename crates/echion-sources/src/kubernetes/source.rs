@@ -60,7 +60,7 @@ struct Version {
 }
 
 impl Memory {
-    /// Whether the server has streaming lists, as far as its version and its answers say.
+    /// Whether the server has streaming lists, judging by its version and its answers.
     pub(crate) async fn streams(&self, client: &Client) -> Result<bool, RequestError> {
         if self.refused.load(std::sync::atomic::Ordering::Relaxed) {
             return Ok(false);
@@ -68,7 +68,7 @@ impl Memory {
         self.streaming.get_or_try_init(|| streams(client)).await.copied()
     }
 
-    /// The server has no streaming lists, whatever its version says.
+    /// The server has no streaming lists, whatever its version.
     pub(crate) fn refuse_streams(&self) {
         self.refused.store(true, std::sync::atomic::Ordering::Relaxed);
     }

@@ -45,7 +45,7 @@ impl Buffer {
     }
 }
 
-/// What a list says beside its items.
+/// The fields of a list other than its items.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Head {
     /// The kind of the list, such as `PodList`; empty as long as it has not been read.
@@ -118,7 +118,7 @@ impl ListReader {
         self.buffer.push(chunk);
     }
 
-    /// What is known so far of what the list says beside its items.
+    /// The fields other than the items, as far as they have been read.
     pub(crate) fn head(&self) -> &Head {
         &self.head
     }
@@ -134,7 +134,7 @@ impl ListReader {
         Ok(Some(self.buffer.take()))
     }
 
-    /// What the list says beside its items, once all bytes have been pushed and all items been taken.
+    /// The fields other than the items, once all bytes have been pushed and all items taken.
     pub(crate) fn finish(self) -> Result<Head, String> {
         if self.state != State::End {
             return Err("the list ended in the middle".to_owned());

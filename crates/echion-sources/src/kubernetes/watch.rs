@@ -24,7 +24,7 @@ where
         let event = events.next().await?;
         let mut wait = Duration::ZERO;
         match &event {
-            // That a list is tried again says nothing about its success.
+            // That a list is tried again does not mean that it succeeds.
             Ok(Event::Init) => {}
             Ok(_) => failures = 0,
             Err(_) => {

@@ -12,7 +12,7 @@ fn id(group: &str, kind: &str, namespace: &str) -> ResourceId {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_annotation_is_patched_and_refusals_are_told_from_failures() {
+async fn one_annotation_is_patched_and_refusals_differ_from_failures() {
     let done = || Answer::text(json!({"metadata": {"name": "a"}}).to_string());
     let script = Script::new([
         done(),

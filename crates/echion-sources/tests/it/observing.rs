@@ -284,7 +284,7 @@ async fn a_version_that_the_server_does_not_know_is_replaced_by_a_list_from_etcd
 }
 
 #[tokio::test(start_paused = true)]
-async fn refusals_are_told_from_failures_and_followed_by_growing_pauses() {
+async fn refusals_differ_from_failures_and_both_are_followed_by_growing_pauses() {
     let script = Script::new([
         Answer::status(500, "etcd is down"),
         version("20"),
@@ -329,7 +329,7 @@ async fn a_watch_that_is_forbidden_is_tried_again_without_listing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn objects_that_do_not_say_what_they_are_get_the_kind_of_their_list() {
+async fn objects_without_a_kind_get_the_one_of_their_list() {
     let pod = json!({"metadata": {"name": "a", "resourceVersion": "1"}});
     let text = |kind: &str| {
         let list = json!({"apiVersion": "v1", "items": [pod], "metadata": {"resourceVersion": "7"}});
