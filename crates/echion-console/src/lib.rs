@@ -6,4 +6,4 @@ mod server;
 
 pub use health::Health;
 pub use metrics::Metrics;
-pub use server::serve;
+pub use server::{bind, serve};

@@ -148,7 +148,7 @@ impl Access {
         if self.disable_compression {
             config.disable_compression = true;
         }
-        // Whoever asks has pauses of its own, with an end; the client's double up to a quarter of an hour, and it says nothing meanwhile.
+        // Callers have pauses of their own, with an upper bound; the client's double up to a quarter of an hour, and it reports nothing meanwhile.
         config.default_retry = false;
         // A connection that died without a word must not hold a write for ever; watches are guarded by their own time-out.
         config.write_timeout = Some(self.request_timeout.unwrap_or(Duration::from_secs(30)));

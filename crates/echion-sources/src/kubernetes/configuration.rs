@@ -7,7 +7,8 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::runtime::watcher::{Config, Event};
 use kube::{Api, Client};
 
-use super::watch::{Scope, lasting, trouble};
+use super::source::Scope;
+use super::watch::{describe, lasting};
 
 /// What is learned about configurations.
 #[derive(Debug)]
@@ -16,12 +17,12 @@ pub enum ConfigurationChange {
     ConfigMap(String, Option<BTreeMap<String, String>>),
     /// The Secret of a namespace; `None` when it is gone.
     Secret(String, Option<BTreeMap<String, Vec<u8>>>),
-    /// All ConfigMaps that there are have been told.
+    /// All ConfigMaps that there are have been reported.
     ConfigMapsListed,
-    /// All Secrets that there are have been told.
+    /// All Secrets that there are have been reported.
     SecretsListed,
-    /// The API server could not be asked. It is asked again by itself.
-    Trouble(String),
+    /// The API server could not be read. It is tried again by itself.
+    Failed(String),
 }
 
 /// Watches the ConfigMap and the Secret of these names. The stream does not end.
@@ -41,27 +42,27 @@ pub fn watch_configuration(
     let secrets = named(secrets, secret, |object: Secret| {
         object.data.unwrap_or_default().into_iter().map(|(key, bytes)| (key, bytes.0)).collect()
     });
-    let config_maps = config_maps.map(|told| match told {
-        Told::Now(namespace, data) => ConfigurationChange::ConfigMap(namespace, data),
-        Told::Listed => ConfigurationChange::ConfigMapsListed,
-        Told::Trouble(text) => ConfigurationChange::Trouble(text),
+    let config_maps = config_maps.map(|change| match change {
+        Change::Now(namespace, data) => ConfigurationChange::ConfigMap(namespace, data),
+        Change::Listed => ConfigurationChange::ConfigMapsListed,
+        Change::Failed(text) => ConfigurationChange::Failed(text),
     });
-    let secrets = secrets.map(|told| match told {
-        Told::Now(namespace, data) => ConfigurationChange::Secret(namespace, data),
-        Told::Listed => ConfigurationChange::SecretsListed,
-        Told::Trouble(text) => ConfigurationChange::Trouble(text),
+    let secrets = secrets.map(|change| match change {
+        Change::Now(namespace, data) => ConfigurationChange::Secret(namespace, data),
+        Change::Listed => ConfigurationChange::SecretsListed,
+        Change::Failed(text) => ConfigurationChange::Failed(text),
     });
     stream::select(config_maps, secrets)
 }
 
-enum Told<D> {
+enum Change<D> {
     Now(String, Option<D>),
     Listed,
-    Trouble(String),
+    Failed(String),
 }
 
-/// Watches the objects of one name. Those that a list no longer has are told as gone.
-fn named<K, D>(api: Api<K>, name: &str, data: fn(K) -> D) -> impl Stream<Item = Told<D>> + Send + use<K, D>
+/// Watches the objects of one name. Those that a list no longer has are reported as gone.
+fn named<K, D>(api: Api<K>, name: &str, data: fn(K) -> D) -> impl Stream<Item = Change<D>> + Send + use<K, D>
 where
     K: kube::Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
     D: Send + 'static,
@@ -72,7 +73,7 @@ where
     lasting(api, config)
         .scan(state, move |(known, listed), event| {
             let namespace = |object: &K| object.meta().namespace.clone().unwrap_or_default();
-            let told = match event {
+            let changes = match event {
                 Ok(Event::Init) => {
                     listed.clear();
                     Vec::new()
@@ -80,28 +81,28 @@ where
                 Ok(Event::InitApply(object)) => {
                     let namespace = namespace(&object);
                     listed.insert(namespace.clone());
-                    vec![Told::Now(namespace, Some(data(object)))]
+                    vec![Change::Now(namespace, Some(data(object)))]
                 }
                 Ok(Event::InitDone) => {
                     let gone: Vec<String> = known.difference(listed).cloned().collect();
                     *known = std::mem::take(listed);
-                    let mut told: Vec<Told<D>> = gone.into_iter().map(|n| Told::Now(n, None)).collect();
-                    told.push(Told::Listed);
-                    told
+                    let mut changes: Vec<Change<D>> = gone.into_iter().map(|n| Change::Now(n, None)).collect();
+                    changes.push(Change::Listed);
+                    changes
                 }
                 Ok(Event::Apply(object)) => {
                     let namespace = namespace(&object);
                     known.insert(namespace.clone());
-                    vec![Told::Now(namespace, Some(data(object)))]
+                    vec![Change::Now(namespace, Some(data(object)))]
                 }
                 Ok(Event::Delete(object)) => {
                     let namespace = namespace(&object);
                     known.remove(&namespace);
-                    vec![Told::Now(namespace, None)]
+                    vec![Change::Now(namespace, None)]
                 }
-                Err(error) => vec![Told::Trouble(trouble(&error))],
+                Err(error) => vec![Change::Failed(describe(&error))],
             };
-            futures::future::ready(Some(stream::iter(told)))
+            futures::future::ready(Some(stream::iter(changes)))
         })
         .flatten()
 }

@@ -1,4 +1,4 @@
-//! Kubernetes Events: what concerns an object is told where people look at it.
+//! Kubernetes Events: what concerns an object, where people look at it.
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
@@ -37,7 +37,7 @@ impl Events {
     /// Publishes a warning. Equal ones become one with a count.
     ///
     /// # Errors
-    /// What the API server said.
+    /// What the API server answered.
     pub async fn warn(&self, regarding: &Regarding, reason: &str, note: &str) -> Result<(), kube::Error> {
         let filled = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         let reference = ObjectReference {

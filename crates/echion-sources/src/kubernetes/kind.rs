@@ -45,6 +45,12 @@ impl ResourceKind {
         self.group == "argoproj.io" && self.plural == "applications"
     }
 
+    /// Its group and version as objects give them: `argoproj.io/v1alpha1`, or `v1` in the core group.
+    #[must_use]
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+    }
+
     pub(crate) fn api(&self) -> ApiResource {
         // The kind's own name is only used in messages of the client.
         let kind = GroupVersionKind::gvk(&self.group, &self.version, &self.plural);
@@ -109,5 +115,7 @@ mod tests {
         for text in ["rollouts", "a/b/c/d", "a//c", "a/b/", "a/b/c:", "a/b/c:1x", "a/b/c:time"] {
             assert!(text.parse::<ResourceKind>().is_err(), "{text}");
         }
+        assert_eq!(ResourceKind::application().api_version(), "argoproj.io/v1alpha1");
+        assert_eq!("/v1/pods".parse::<ResourceKind>().unwrap().api_version(), "v1");
     }
 }

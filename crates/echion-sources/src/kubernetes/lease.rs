@@ -1,140 +1,238 @@
 //! Who leads: one replica holds the Lease, the others wait for it.
+//!
+//! The times are those of client-go, and so is the load: one write in two seconds.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1 as coordination;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
 use kube::{Api, Client};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-/// How long a leader that is not heard of any more is still believed to lead.
-const DURATION: Duration = Duration::from_secs(4);
+use super::{is_forbidden, reason};
 
-/// How often the leader makes itself heard.
-const RENEW: Duration = Duration::from_secs(1);
+/// A holder whose Lease has not changed for so long is replaced.
+const LEASE_DURATION: Duration = Duration::from_secs(15);
 
-/// A leader that has not made itself heard for so long stops by itself, before another one starts.
-const STEP_DOWN: Duration = Duration::from_secs(3);
+/// How long renewing may take: a single request, or several that fail.
+const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How often the others look whether there is a leader.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often the holder renews, and how often the others read the Lease.
+const RETRY_PERIOD: Duration = Duration::from_secs(2);
 
-/// A Lease of `coordination.k8s.io/v1` and the one who wants to hold it.
+/// A holder whose last renewal was sent so long ago stops by itself, well before it can be replaced.
+const STEP_DOWN: Duration = RETRY_PERIOD.saturating_add(RENEW_DEADLINE);
+
+/// How long releasing may take.
+const RELEASE_DEADLINE: Duration = Duration::from_secs(5);
+
+const _: () = assert!(STEP_DOWN.as_secs() + 3 <= LEASE_DURATION.as_secs());
+
+/// A Lease of `coordination.k8s.io/v1` and the identity that wants to hold it. Clones are the same holder.
 #[derive(Clone)]
 pub struct Lease {
     api: Api<coordination::Lease>,
     name: String,
     identity: String,
+    held: Arc<Mutex<Option<Held>>>,
 }
 
-/// Why waiting for a term ended.
+/// How waiting for the Lease ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Term {
     /// This one leads now.
-    Leading,
+    Leading {
+        /// This very process led before, and no other has led in between: what it remembers is still true.
+        continued: bool,
+    },
     /// There is no right to hold Leases: nobody can be elected.
     Forbidden(String),
 }
 
-/// What the others have last heard of the holder, and when by this one's own clock: the clocks of others are not believed.
-struct Heard {
+/// What this process last wrote into the Lease.
+#[derive(Clone)]
+struct Held {
+    lease: coordination::Lease,
+    /// When it was sent: no other replica can have observed it earlier.
+    sent: Instant,
+}
+
+/// The Lease as it was last observed, and when by this one's own clock: the clocks of others are not believed.
+struct Observed {
     version: Option<String>,
     at: Instant,
+}
+
+/// What became of a renewal.
+enum Renewal {
+    Done,
+    /// It is not this one's Lease any more: why.
+    Lost(&'static str),
 }
 
 impl Lease {
     /// The Lease of that name.
     #[must_use]
     pub fn new(client: Client, namespace: &str, name: &str, identity: &str) -> Self {
-        Self { api: Api::namespaced(client, namespace), name: name.to_owned(), identity: identity.to_owned() }
+        Self {
+            api: Api::namespaced(client, namespace),
+            name: name.to_owned(),
+            identity: identity.to_owned(),
+            held: Arc::default(),
+        }
     }
 
-    /// Waits until this one leads. `trouble` is told what stands in the way.
-    pub async fn acquire(&self, mut trouble: impl FnMut(&str)) -> Term {
-        let mut heard = Heard { version: None, at: Instant::now() };
+    /// Waits until this one leads. What is in the way is handed to `failed`.
+    pub async fn acquire(&self, mut failed: impl FnMut(&str)) -> Term {
+        let mut observed = Observed { version: None, at: Instant::now() };
         loop {
-            match timeout(STEP_DOWN, self.attempt(&mut heard)).await {
-                Ok(Ok(true)) => return Term::Leading,
-                Ok(Ok(false)) => {}
-                Ok(Err(error)) if super::is_forbidden(&error) => return Term::Forbidden(super::reason(&error)),
-                Ok(Err(error)) => trouble(&super::reason(&error)),
-                Err(_) => trouble("the API server does not answer"),
+            let started = Instant::now();
+            match self.attempt(&mut observed).await {
+                Ok(Some(continued)) => return Term::Leading { continued },
+                Ok(None) => {}
+                Err(Error::Api(error)) if is_forbidden(&error) => return Term::Forbidden(reason(&error)),
+                Err(error) => failed(&error.text()),
             }
-            sleep(LOOK).await;
+            sleep_until(started + RETRY_PERIOD).await;
         }
     }
 
     /// Keeps the Lease; ends when it is lost, with the reason.
     pub async fn hold(&self) -> String {
-        let mut renewed = Instant::now();
+        let Some(mut held) = self.held() else { return "the Lease was never acquired".to_owned() };
         loop {
-            sleep(RENEW).await;
-            let left = STEP_DOWN.saturating_sub(renewed.elapsed());
-            match timeout(left, self.renew()).await {
-                Ok(Ok(true)) => renewed = Instant::now(),
-                Ok(Ok(false)) => return "another replica leads".to_owned(),
-                Ok(Err(error)) if renewed.elapsed() >= STEP_DOWN => return super::reason(&error),
-                // It is tried again as long as there is time.
-                Ok(Err(_)) => {}
-                Err(_) => return "the API server does not answer".to_owned(),
+            let step_down = held.sent + STEP_DOWN;
+            let mut next = held.sent + RETRY_PERIOD;
+            let mut last_error = "the API server does not answer".to_owned();
+            // Attempts that fail are repeated in the same rhythm as long as there is time.
+            let renewal = async {
+                loop {
+                    sleep_until(next).await;
+                    next = Instant::now() + RETRY_PERIOD;
+                    match self.renew(&mut held).await {
+                        Ok(renewal) => return renewal,
+                        Err(error) => last_error = reason(&error),
+                    }
+                }
+            };
+            match timeout_at(step_down, renewal).await {
+                Ok(Renewal::Done) => self.remember(&held),
+                Ok(Renewal::Lost(why)) => return why.to_owned(),
+                Err(_) => return last_error,
             }
         }
     }
 
-    /// Gives the Lease back, so that another replica need not wait for its end.
+    /// Gives the Lease back, so that another replica need not wait until it expires.
     pub async fn release(&self) {
         let release = async {
-            let Ok(mut lease) = self.api.get(&self.name).await else { return };
-            let spec = lease.spec.get_or_insert_default();
-            if spec.holder_identity.as_deref() == Some(self.identity.as_str()) {
+            let Some(held) = self.held() else { return };
+            let mut lease = held.lease;
+            // What was written last may have been answered too late to be known here.
+            for _ in 0..2 {
+                let spec = lease.spec.get_or_insert_default();
+                if spec.holder_identity.as_deref() != Some(self.identity.as_str()) {
+                    return;
+                }
                 spec.holder_identity = None;
                 spec.renew_time = None;
-                // Whoever does not hear of it waits a little longer; nothing else depends on it.
-                let _ = self.api.replace(&self.name, &PostParams::default(), &lease).await;
+                match self.api.replace(&self.name, &PostParams::default(), &lease).await {
+                    Err(kube::Error::Api(status)) if status.code == 409 => {}
+                    // Otherwise the next one waits until the Lease expires; nothing else depends on it.
+                    _ => return,
+                }
+                let Ok(current) = self.api.get(&self.name).await else { return };
+                lease = current;
             }
         };
-        let _ = timeout(RENEW, release).await;
+        let _ = timeout(RELEASE_DEADLINE, release).await;
     }
 
-    /// Takes the Lease if it is free, gone, or its holder has not been heard of long enough.
-    async fn attempt(&self, heard: &mut Heard) -> Result<bool, kube::Error> {
-        let Some(mut lease) = self.api.get_opt(&self.name).await? else {
+    /// Takes the Lease if it is free, gone, or its holder has been silent long enough; returns then whether leadership continues.
+    async fn attempt(&self, observed: &mut Observed) -> Result<Option<bool>, Error> {
+        let current = bounded(self.api.get_opt(&self.name)).await?;
+        let Some(mut lease) = current else {
             let lease = coordination::Lease {
                 metadata: ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() },
                 spec: Some(self.spec(0)),
             };
-            return won(self.api.create(&PostParams::default(), &lease).await);
+            let sent = Instant::now();
+            let written = won(bounded(self.api.create(&PostParams::default(), &lease)).await)?;
+            return Ok(written.map(|lease| {
+                self.remember(&Held { lease, sent });
+                false
+            }));
         };
         let version = lease.metadata.resource_version.clone();
-        if heard.version != version {
-            *heard = Heard { version, at: Instant::now() };
+        if observed.version.is_none() || observed.version != version {
+            *observed = Observed { version, at: Instant::now() };
         }
         let spec = lease.spec.clone().unwrap_or_default();
         let holder = spec.holder_identity.unwrap_or_default();
-        let silent = heard.at.elapsed() >= DURATION;
-        if !holder.is_empty() && holder != self.identity && !silent {
-            return Ok(false);
+        let own = holder == self.identity;
+        if !holder.is_empty() && !own && observed.at.elapsed() < LEASE_DURATION {
+            return Ok(None);
         }
-        lease.spec = Some(self.spec(spec.lease_transitions.unwrap_or(0).saturating_add(1)));
+        let transitions = spec.lease_transitions.unwrap_or(0);
+        // Whoever takes it from another, or after it was released, counts one up.
+        let continued = (own || holder.is_empty())
+            && self.held().is_some_and(|held| {
+                held.lease.metadata.uid == lease.metadata.uid
+                    && held.lease.spec.as_ref().and_then(|spec| spec.lease_transitions).unwrap_or(0) == transitions
+            });
+        lease.spec = Some(self.spec(if own { transitions } else { transitions.saturating_add(1) }));
+        let sent = Instant::now();
         // The version in the object makes this fail when somebody else was faster.
-        won(self.api.replace(&self.name, &PostParams::default(), &lease).await)
+        let written = won(bounded(self.api.replace(&self.name, &PostParams::default(), &lease)).await)?;
+        Ok(written.map(|lease| {
+            self.remember(&Held { lease, sent });
+            continued
+        }))
     }
 
-    async fn renew(&self) -> Result<bool, kube::Error> {
-        let mut lease = self.api.get(&self.name).await?;
+    /// Writes the Lease once more: without reading it first, since nobody else writes it.
+    async fn renew(&self, held: &mut Held) -> Result<Renewal, kube::Error> {
+        const DELETED: Renewal = Renewal::Lost("the Lease was deleted");
+        let mut lease = held.lease.clone();
+        lease.spec.get_or_insert_default().renew_time = Some(now());
+        let sent = Instant::now();
+        match self.api.replace(&self.name, &PostParams::default(), &lease).await {
+            Ok(lease) => {
+                *held = Held { lease, sent };
+                return Ok(Renewal::Done);
+            }
+            // Somebody else may have created it anew by now.
+            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(DELETED),
+            // Somebody else wrote it, or an earlier renewal arrived whose answer did not.
+            Err(kube::Error::Api(status)) if status.code == 409 => {}
+            Err(error) => return Err(error),
+        }
+        let Some(mut lease) = self.api.get_opt(&self.name).await? else { return Ok(DELETED) };
         let spec = lease.spec.get_or_insert_default();
         if spec.holder_identity.as_deref() != Some(self.identity.as_str()) {
-            return Ok(false);
+            return Ok(Renewal::Lost("another replica leads"));
         }
         spec.renew_time = Some(now());
-        won(self.api.replace(&self.name, &PostParams::default(), &lease).await)
+        let sent = Instant::now();
+        let lease = self.api.replace(&self.name, &PostParams::default(), &lease).await?;
+        *held = Held { lease, sent };
+        Ok(Renewal::Done)
+    }
+
+    fn held(&self) -> Option<Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn remember(&self, held: &Held) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held.clone());
     }
 
     fn spec(&self, transitions: i32) -> coordination::LeaseSpec {
         coordination::LeaseSpec {
             holder_identity: Some(self.identity.clone()),
-            lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
+            lease_duration_seconds: i32::try_from(LEASE_DURATION.as_secs()).ok(),
             acquire_time: Some(now()),
             renew_time: Some(now()),
             lease_transitions: Some(transitions),
@@ -143,16 +241,34 @@ impl Lease {
     }
 }
 
+enum Error {
+    Api(kube::Error),
+    TimedOut,
+}
+
+impl Error {
+    fn text(&self) -> String {
+        match self {
+            Self::Api(error) => reason(error),
+            Self::TimedOut => "the API server does not answer".to_owned(),
+        }
+    }
+}
+
+async fn bounded<T>(request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
+    timeout(RENEW_DEADLINE, request).await.map_err(|_| Error::TimedOut)?.map_err(Error::Api)
+}
+
 /// The time for people who read the Lease; no decision depends on it.
 fn now() -> MicroTime {
     MicroTime(k8s_openapi::jiff::Timestamp::now())
 }
 
 /// A write that came too late is an answer, not an error.
-fn won<K>(written: Result<K, kube::Error>) -> Result<bool, kube::Error> {
+fn won<K>(written: Result<K, Error>) -> Result<Option<K>, Error> {
     match written {
-        Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        Ok(written) => Ok(Some(written)),
+        Err(Error::Api(kube::Error::Api(status))) if status.code == 409 => Ok(None),
         Err(error) => Err(error),
     }
 }

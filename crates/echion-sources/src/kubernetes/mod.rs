@@ -2,24 +2,31 @@
 
 mod access;
 mod annotation;
+mod backoff;
 mod configuration;
 mod events;
+mod http;
 mod kind;
+mod kinds;
 mod lease;
+mod mirror;
 mod object;
+mod observer;
+mod source;
+mod split;
 mod watch;
 
 pub use access::{Access, AccessError};
-pub use annotation::{Mirrored, write_annotation};
 pub use configuration::{ConfigurationChange, watch_configuration};
 pub use events::{Events, Regarding};
 pub use kind::ResourceKind;
+pub use kinds::Kinds;
 pub use kube::{Client, Error as ApiError};
 pub use lease::{Lease, Term};
-pub use object::Object;
-pub use watch::{Observation, Scope, get, watch};
+pub use mirror::KubernetesMirror;
+pub use source::{KubernetesSource, Scope};
 
-/// What to say about an answer of the API server: its own words, and where the right is missing, which.
+/// An error of the API server in its own words, which name the right that is missing.
 pub(crate) fn reason(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) if status.code == 403 => format!("the API server forbids it: {}", status.message),

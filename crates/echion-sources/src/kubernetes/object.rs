@@ -3,32 +3,49 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use echion_model::Resource;
-use echion_value::Value;
+use echion_model::{Resource, ResourceId};
+use echion_value::{Map, Value};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::ApiResource;
 use serde::{Deserialize, Deserializer};
 
+use super::kind::ResourceKind;
+
 /// One version of an object. Only what the client needs of the metadata is kept beside the value.
 #[derive(Clone)]
-pub struct Object {
+pub(crate) struct Object {
     meta: ObjectMeta,
     /// The whole object.
-    pub value: Value,
+    pub(crate) value: Value,
 }
 
 impl Object {
-    /// As a resource to look at; `None` without a name. Items of lists may not say what they are: `kind` is taken then.
+    /// As a resource of a kind of resources. Items of lists may lack their kind: it is `name` then.
     #[must_use]
-    pub fn into_resource(self, kind: &str) -> Option<Resource> {
-        let name = self.meta.name?;
-        let said = self.value.at(&["kind"]).and_then(|k| k.as_str().map(str::to_owned));
-        let id = echion_model::ResourceId {
-            kind: said.filter(|k| !k.is_empty()).unwrap_or_else(|| kind.to_owned()),
-            namespace: self.meta.namespace.unwrap_or_default(),
-            name,
+    pub(crate) fn into_resource(self, kind: &ResourceKind, name: &str) -> Option<Resource> {
+        let own = self.value.at(&["kind"]).and_then(|k| k.as_str().map(str::to_owned)).filter(|k| !k.is_empty());
+        let object = match (&own, &self.value) {
+            // Conditions see the same object, whether it was listed or watched.
+            (None, Value::Map(map)) => {
+                let mut entries = map.entries().into_owned();
+                entries.push(("apiVersion".into(), kind.api_version().into()));
+                entries.push(("kind".into(), name.into()));
+                Value::Map(Map::of_any(entries))
+            }
+            _ => self.value,
         };
-        Some(Resource { id, uid: self.meta.uid.unwrap_or_default(), object: self.value })
+        let id = ResourceId {
+            group: kind.group.clone(),
+            kind: own.unwrap_or_else(|| name.to_owned()),
+            namespace: self.meta.namespace.unwrap_or_default(),
+            name: self.meta.name.filter(|name| !name.is_empty())?,
+        };
+        Some(Resource { id, uid: self.meta.uid.unwrap_or_default(), object })
+    }
+
+    /// Its version, where it has one.
+    pub(crate) fn version(&self) -> Option<&str> {
+        self.meta.resource_version.as_deref().filter(|version| !version.is_empty())
     }
 }
 
