@@ -3,16 +3,16 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::ExitCode;
 
 use echion_expr::builtins::{self, Builtin};
 
 use crate::services;
+use crate::step::Failed;
 
 /// What comes before the tables of the page.
 const INTRODUCTION: &str = include_str!("expression.md");
 
-pub(crate) fn run(check: bool) -> ExitCode {
+pub(crate) fn run(check: bool) -> Result<(), Failed> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut good = one(&root, "docs/functions/expression.md", check, |_| Some(expression()));
     good &= one(&root, "docs/functions/template.md", check, |_| Some(crate::template::page()));
@@ -28,7 +28,7 @@ pub(crate) fn run(check: bool) -> ExitCode {
     for (file, text) in crate::manifests::files() {
         good &= one(&root, &file, check, |_| Some(text.clone()));
     }
-    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if good { Ok(()) } else { Err(Failed("not every page is as the code has it".to_owned())) }
 }
 
 /// Writes one page, or checks it.

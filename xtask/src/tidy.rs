@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 use serde_json::Value;
+
+use crate::citations;
+use crate::step::Failed;
 
 /// Which crates of the workspace a crate may import: the table of ARCHITECTURE.md. The binary may import all.
 const LAYERS: &[(&str, &[&str])] = &[
@@ -38,11 +41,12 @@ const DOCS: &[&str] = &[
     "SECURITY.md",
     "LICENSE",
     "docs/compatibility.md",
+    "docs/compatibility-contract.md",
     "docs/glossary.md",
     "conformance/README.md",
 ];
 
-pub(crate) fn run() -> ExitCode {
+pub(crate) fn run() -> Result<(), Failed> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut problems = Vec::new();
     layers(&root, &mut problems);
@@ -54,11 +58,12 @@ pub(crate) fn run() -> ExitCode {
     }
     services(&root, &mut problems);
     differences(&root, &mut problems);
+    citations::check(&root, &mut problems);
     for problem in &problems {
         crate::print(problem);
     }
     crate::print(&format!("tidy: {} problems", problems.len()));
-    if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if problems.is_empty() { Ok(()) } else { Err(Failed("the workspace is not tidy".to_owned())) }
 }
 
 fn layers(root: &Path, problems: &mut Vec<String>) {

@@ -4,4 +4,4 @@ mod folder;
 pub mod kubernetes;
 pub mod reposerver;
 
-pub use folder::{Folder, Observed, Problem, watch};
+pub use folder::{Folder, FolderSource, Problem, Scan, watch_files};
