@@ -10,7 +10,7 @@ use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 
 /// GitOps notifications that are never lost.
 ///
-/// Echion watches Argo CD Applications, decides with triggers when something is worth telling, words it with templates, and
+/// Echion watches Argo CD Applications, decides with triggers when something is worth a notification, words it with templates, and
 /// delivers it to whoever subscribed. It reads the configuration of Argo CD Notifications unchanged.
 #[derive(Parser, Debug)]
 #[command(name = "echion", version, arg_required_else_help = true, max_term_width = 100)]
@@ -123,14 +123,14 @@ pub(crate) struct Run {
     /// Folder with Application and AppProject manifests (YAML, JSON).
     #[arg(long, value_name = "DIR")]
     pub(crate) resources: PathBuf,
-    /// Inputs only at the namespace of the ConfigMap and at those that match: globs, or regular expressions between slashes,
+    /// Evaluate only resources of the ConfigMap's namespace and of those that match: globs, or regular expressions between slashes,
     /// separated by commas. Default: every namespace of the folder.
     #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
     pub(crate) application_namespaces: Vec<String>,
     /// Where to remember: `sqlite:FILE`, or `memory`. Default: `sqlite:DIR/.echion.sqlite` in the folder of the resources.
     #[arg(long, value_name = "LEDGER")]
     pub(crate) ledger: Option<String>,
-    /// Inputs at every resource once, deliver, print a summary, and end; exit with 1 when something was parked.
+    /// Evaluate every resource once, deliver, print a summary, and end; exit with 1 when anything failed, is parked or still waits.
     #[arg(long)]
     pub(crate) once: bool,
     /// How long `--once` waits for deliveries that must be tried again.
@@ -279,7 +279,7 @@ pub(crate) enum Deliveries {
         /// The ledger, as `sqlite:FILE`.
         #[arg(long, value_name = "LEDGER")]
         ledger: String,
-        /// Only those that stand so.
+        /// Only those with this status.
         #[arg(long)]
         status: Option<StatusArg>,
         /// At most so many; 0 for all.
@@ -288,10 +288,20 @@ pub(crate) enum Deliveries {
         #[command(flatten)]
         output: Output,
     },
-    /// Make a parked delivery due again.
+    /// Make parked deliveries due again.
+    #[command(after_help = "Examples:\n  \
+        echion deliveries redeliver 0199c3a1 --ledger sqlite:apps/.echion.sqlite\n  \
+        echion deliveries redeliver --parked --service dingtalk --ledger sqlite:apps/.echion.sqlite")]
     Redeliver {
-        /// Its id.
-        id: String,
+        /// The id of one, or how it begins.
+        #[arg(required_unless_present = "parked", conflicts_with = "parked")]
+        id: Option<String>,
+        /// All that are parked.
+        #[arg(long)]
+        parked: bool,
+        /// Only those to this service.
+        #[arg(long, value_name = "NAME", requires = "parked")]
+        service: Option<String>,
         /// The ledger, as `sqlite:FILE`.
         #[arg(long, value_name = "LEDGER")]
         ledger: String,

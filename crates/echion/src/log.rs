@@ -21,8 +21,9 @@ struct Lines(LogFormat);
 
 /// Writes the log to standard error from here on.
 pub(crate) fn start(level: Level, format: LogFormat) {
-    // What the client has to say comes back as errors, which are told with what was tried.
-    let filter = EnvFilter::new(format!("warn,kube_client=off,kube_runtime=off,echion={level},echion_sources={level}"));
+    // What fails in the client comes back as errors, which are logged with what was tried.
+    let ours = ["echion", "echion_runtime", "echion_delivery", "echion_sources"].map(|name| format!("{name}={level}"));
+    let filter = EnvFilter::new(format!("warn,kube_client=off,kube_runtime=off,{}", ours.join(",")));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A log that was started already stays as it is.
     let _ = log.event_format(Lines(format)).try_init();

@@ -1,10 +1,14 @@
 //! The program: arguments, commands, printing. The only crate that names all others, reads the environment and exits.
 
 mod args;
-mod cluster;
 mod commands;
+mod folder;
+mod leadership;
 mod log;
+mod options;
 mod print;
+mod repository;
+mod report;
 mod setup;
 mod world;
 
@@ -26,6 +30,23 @@ impl Failure {
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: hint.into(), ..self }
+    }
+}
+
+impl From<echion_runtime::RuntimeError> for Failure {
+    fn from(error: echion_runtime::RuntimeError) -> Self {
+        match error {
+            echion_runtime::RuntimeError::Ledger(error) => error.into(),
+            other => Self::new(other.to_string()),
+        }
+    }
+}
+
+impl From<echion_model::LedgerError> for Failure {
+    fn from(error: echion_model::LedgerError) -> Self {
+        let cause = std::error::Error::source(&error).map(|c| format!(": {c}")).unwrap_or_default();
+        Self::new(format!("cannot {error}{cause}"))
+            .hint("nothing is sent without a ledger: make room, stop the other process, or choose another file with `--ledger sqlite:FILE`")
     }
 }
 

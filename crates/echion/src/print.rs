@@ -96,7 +96,11 @@ fn excerpt(line: &str, place: usize) -> (String, String) {
 
 /// `1 error`, `2 errors`.
 pub(crate) fn count(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+    match (n, what.strip_suffix('y')) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{n} {stem}ies"),
+        (_, None) => format!("{n} {what}s"),
+    }
 }
 
 /// Rows in columns: at least five wide, two blanks between, the last one as it comes.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use echion_delivery::SqlLedger;
 use echion_engine::variables::{AppDetail, CommitMetadata, Repository, EvaluationContext};
 use echion_engine::{Config, Documents, DocumentsError, Sources};
-use echion_model::{Environment, Resource, Secret, Tenant, yaml};
+use echion_model::{Environment, Resource, Secret, SharedLedger, Tenant, yaml};
 use echion_value::Value;
 
 use crate::world::System;
@@ -53,9 +53,39 @@ pub(crate) fn arguments() -> Vec<std::ffi::OsString> {
     arguments
 }
 
-/// This moment, with everything that conditions and templates may ask.
+/// This moment, with everything that conditions and templates may query.
 pub(crate) fn context() -> EvaluationContext {
-    EvaluationContext::at_millis(now(), Arc::new(NoRepository)).with_world(Arc::new(System))
+    moment(now())
+}
+
+/// A moment in milliseconds since 1970, with everything that conditions and templates may query.
+pub(crate) fn moment(millis: i64) -> EvaluationContext {
+    EvaluationContext::at_millis(millis, Arc::new(NoRepository)).with_world(Arc::new(System))
+}
+
+/// Ends when the process is asked to end.
+pub(crate) async fn ended() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} }
+            return;
+        }
+    }
+    let _ = interrupt.await;
+}
+
+/// Becomes true when the process is asked to end.
+pub(crate) fn stopping() -> tokio::sync::watch::Receiver<bool> {
+    let (stop, stopping) = tokio::sync::watch::channel(false);
+    tokio::spawn(async move {
+        ended().await;
+        // Whoever waited for it may have ended first.
+        let _ = stop.send(true);
+    });
+    stopping
 }
 
 /// What services learn about this process.
@@ -136,9 +166,19 @@ pub(crate) fn resource(path: &Path) -> Result<Resource, Failure> {
     })
 }
 
+/// How a ledger is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To deliver out of it: no other process may.
+    Deliver,
+    /// To read it, or to change single deliveries next to a process that delivers out of it.
+    Inspect,
+}
+
 /// Opens a ledger given as `sqlite:FILE` or `memory`.
-pub(crate) async fn ledger(name: &str) -> Result<Arc<SqlLedger>, Failure> {
+pub(crate) async fn ledger(name: &str, purpose: Purpose) -> Result<SharedLedger, Failure> {
     let opened = match name.split_once(':') {
+        Some(("sqlite", file)) if !file.is_empty() && purpose == Purpose::Deliver => SqlLedger::own(Path::new(file)).await,
         Some(("sqlite", file)) if !file.is_empty() => SqlLedger::open(Path::new(file)).await,
         None if name == "memory" => SqlLedger::in_memory().await,
         _ => {
@@ -146,31 +186,7 @@ pub(crate) async fn ledger(name: &str) -> Result<Arc<SqlLedger>, Failure> {
             return Err(Failure::new(format!("`{name}` is not a ledger")).hint(hint));
         }
     };
-    opened.map(Arc::new).map_err(|error| {
-        let cause = std::error::Error::source(&error).map(|c| format!(": {c}")).unwrap_or_default();
-        Failure::new(format!("cannot {error}{cause}")).hint("choose another place with `--ledger sqlite:FILE`")
-    })
-}
-
-/// Opens a ledger for delivering, and keeps other processes from delivering out of it as long as the result lives.
-pub(crate) async fn own_ledger(name: &str) -> Result<(Arc<SqlLedger>, Option<std::fs::File>), Failure> {
-    let lock = match name.split_once(':') {
-        Some(("sqlite", file)) if !file.is_empty() => {
-            let path = format!("{file}.lock");
-            let fail = |error: std::io::Error| {
-                Failure::new(format!("cannot write {path}: {error}"))
-                    .hint("choose another place with `--ledger sqlite:FILE`")
-            };
-            let handle = std::fs::File::create(&path).map_err(fail)?;
-            handle.try_lock().map_err(|_| {
-                Failure::new(format!("another process delivers out of {file}"))
-                    .hint("two of them would send everything twice; stop it, or choose another `--ledger sqlite:FILE`")
-            })?;
-            Some(handle)
-        }
-        _ => None,
-    };
-    Ok((ledger(name).await?, lock))
+    Ok(Arc::new(opened?))
 }
 
 /// Outside a cluster there is no repo-server to ask.

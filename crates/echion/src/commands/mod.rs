@@ -13,8 +13,6 @@ mod services;
 mod template;
 mod trigger;
 
-pub(crate) use run::{ended, storage};
-
 use crate::Outcome;
 use crate::args::{Args, Command};
 

@@ -39,13 +39,13 @@ pub(super) async fn run(args: args::Sandbox) -> Outcome {
     print::note(&format!("what came in    {}", sandbox.url("/messages")));
     print::note("Ctrl-C ends\n");
     let mut news = sandbox.subscribe();
-    let mut ending = std::pin::pin!(super::run::ended());
-    let mut look = tokio::time::interval(Duration::from_millis(200));
+    let mut ending = std::pin::pin!(setup::ended());
+    let mut polled = tokio::time::interval(Duration::from_millis(200));
     let mut shown = 0;
     loop {
         tokio::select! {
             () = &mut ending => break,
-            _ = look.tick() => {
+            _ = polled.tick() => {
                 let mails = mail.mails();
                 mails.iter().skip(shown).for_each(show_mail);
                 shown = mails.len();

@@ -15,21 +15,21 @@ use crate::{Failure, setup};
 
 /// What the controller was told.
 pub(crate) struct Options {
-    pub(super) access: Access,
-    pub(super) level: Level,
-    pub(super) format: LogFormat,
-    pub(super) metrics_port: u16,
-    pub(super) config_map: String,
-    pub(super) secret: String,
-    pub(super) labels: String,
-    pub(super) namespaces: Vec<String>,
-    pub(super) self_service: bool,
-    pub(super) tenant: Tenant,
-    pub(super) kinds: Vec<ResourceKind>,
-    pub(super) write_annotations: bool,
-    pub(super) ledger: String,
-    pub(super) election: Election,
-    pub(super) repo_server: Address,
+    pub(crate) access: Access,
+    pub(crate) level: Level,
+    pub(crate) format: LogFormat,
+    pub(crate) metrics_port: u16,
+    pub(crate) config_map: String,
+    pub(crate) secret: String,
+    pub(crate) labels: String,
+    pub(crate) namespaces: Vec<String>,
+    pub(crate) self_service: bool,
+    pub(crate) tenant: Tenant,
+    pub(crate) kinds: Vec<ResourceKind>,
+    pub(crate) write_annotations: bool,
+    pub(crate) ledger: String,
+    pub(crate) election: Election,
+    pub(crate) repo_server: Address,
 }
 
 impl Options {
