@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use echion_model::{ResourceId, StateMirror, Written};
 use kube::Client;
+use kube::core::Status;
 use tokio::time::timeout;
 
 use super::annotation::write_annotation;
@@ -50,6 +51,8 @@ fn classify(error: &kube::Error) -> Written {
     match status.code {
         // 409 is the uid: a merge patch of one key conflicts with nothing else.
         404 | 409 => Written::Gone,
+        // Custom resources are validated before their uid is compared.
+        422 if another_uid(status) => Written::Gone,
         403 => Written::Refused(format!("{}; grant `patch`, or use `--annotations=read`", reason(error))),
         // These concern the client or the moment, not the object.
         401 | 408 | 429 => Written::Failed(reason(error)),
@@ -62,10 +65,12 @@ fn classify(error: &kube::Error) -> Written {
     }
 }
 
+fn another_uid(status: &Status) -> bool {
+    status.details.as_ref().is_some_and(|details| details.causes.iter().any(|cause| cause.field == "metadata.uid"))
+}
+
 #[cfg(test)]
 mod tests {
-    use kube::core::Status;
-
     use super::*;
 
     #[test]
@@ -83,5 +88,8 @@ mod tests {
         let forbidden = "the API server forbids it: why; grant `patch`, or use `--annotations=read`";
         assert_eq!(of(403), Written::Refused(forbidden.to_owned()));
         assert!(matches!(classify(&kube::Error::TlsRequired), Written::Failed(_)));
+        let causes = r#"{"code": 422, "details": {"causes": [{"field": "metadata.uid"}]}}"#;
+        let status: Status = serde_json::from_str(causes).unwrap();
+        assert_eq!(classify(&kube::Error::Api(status.boxed())), Written::Gone);
     }
 }
