@@ -9,6 +9,9 @@ use crate::http::Answer;
 /// How long a channel rests when the vendor asks for a pause without saying how long.
 pub(crate) const PAUSE: Duration = Duration::from_secs(60);
 
+/// How long a channel rests when a quota is used up. When the vendor renews it, by the month as a rule, the response does not say.
+pub(crate) const QUOTA_PAUSE: Duration = Duration::from_secs(60 * 60);
+
 /// Judges by status; CONTRACT.md has the table. 2xx is success, 429 a pause. 408, 425 and 5xx are retryable: the vendor reports that it did
 /// not take the message. Behind the gateway that reports 504 or 524 it may have been taken. 3xx, 401 to 404 and their kin are about an address,
 /// credentials or a server, and attention; every other 4xx is about the request, and rejected.

@@ -11,11 +11,10 @@ use echion_model::{
 };
 use serde_json::{Value, json};
 
-use crate::answer::PAUSE;
+use crate::answer::{PAUSE, QUOTA_PAUSE};
 use crate::dingtalk;
 use crate::http::{Address, Answer, Fresh, Http, Request, TokenCache};
 use crate::options::options;
-use crate::robots::QUOTA_PAUSE;
 use crate::section::{Rendered, fit};
 use crate::vendor::{self, Opening, Vendor};
 

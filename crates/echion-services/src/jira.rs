@@ -118,7 +118,11 @@ fn payload(section: &Rendered, text: &str, project: &str) -> Result<Value, SendE
 }
 
 fn classify(answer: &Answer) -> Result<Receipt, SendError> {
-    let body = answer.json_of("Jira")?;
+    let body = answer.json_of("Jira").map_err(|error| {
+        let project =
+            answer.status == 400 && answer.json().is_some_and(|body| body.pointer("/errors/project").is_some());
+        if project { SendError::attention(error.reason, "correct the recipient: the key of a project") } else { error }
+    })?;
     match body.get("key").or_else(|| body.get("id")).and_then(Value::as_str) {
         Some(key) => Ok(Receipt { answer: answer.quote(key) }),
         None => Err(answer.unknown("Jira")),

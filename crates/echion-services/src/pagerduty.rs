@@ -105,5 +105,10 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
     if answer.status == 400 && answer.body.contains("matching dedup key already exists") {
         return Ok(Receipt { answer: "the incident is open already".to_owned() });
     }
-    answer.by_status()
+    answer.by_status().map_err(|error| match answer.status == 400 && answer.body.contains("Not Found") {
+        true => {
+            SendError::attention(error.reason, "check `from`, the recipient and `priorityId`: one of them is unknown")
+        }
+        false => error,
+    })
 }

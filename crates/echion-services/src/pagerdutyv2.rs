@@ -109,7 +109,11 @@ fn payload(section: &Rendered, message: &Message<'_>, key: &Secret) -> Value {
 }
 
 fn classify(answer: &Answer) -> Result<Receipt, SendError> {
-    let receipt = answer.by_status()?;
+    let receipt =
+        answer.by_status().map_err(|error| match answer.status == 400 && answer.body.contains("routing_key") {
+            true => SendError::attention(error.reason, "check the key in `serviceKeys`"),
+            false => error,
+        })?;
     match (answer.status, answer.json()) {
         (202, Some(Value::Object(_))) => Ok(receipt),
         _ => Err(answer.unknown("PagerDuty")),

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use echion_model::{Channel, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use serde_json::Value;
 
+use crate::answer::QUOTA_PAUSE;
 use crate::http::{Address, Answer, Http, Request};
 use crate::options::options;
 use crate::section::cut;
@@ -69,6 +70,11 @@ impl Vendor for Pushover {
 }
 
 fn classify(answer: &Answer) -> Result<Receipt, SendError> {
+    if answer.status == 429 {
+        // The messages that the application has in a month.
+        let pause = answer.retry_after.unwrap_or(QUOTA_PAUSE);
+        return Err(SendError::quota_exhausted(format!("HTTP 429: {}", answer.said()), pause));
+    }
     let body = answer.json().unwrap_or_default();
     match body.get("status").and_then(Value::as_i64) {
         Some(1) if (200..300).contains(&answer.status) => {

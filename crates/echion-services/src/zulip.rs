@@ -96,7 +96,12 @@ impl Zulip {
 }
 
 fn classify(answer: &Answer) -> Result<Receipt, SendError> {
-    let body = answer.json_of("Zulip")?;
+    let body = answer.json_of("Zulip").map_err(|error| match answer.body.contains("STREAM_DOES_NOT_EXIST") {
+        true => {
+            SendError::attention(error.reason, "correct the recipient, or create the channel and subscribe the bot")
+        }
+        false => error,
+    })?;
     match body.get("result").and_then(Value::as_str) {
         Some("success") => Ok(Receipt { answer: format!("message {}", body.get("id").unwrap_or(&Value::Null)) }),
         _ => Err(answer.unknown("Zulip")),

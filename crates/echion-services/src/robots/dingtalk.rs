@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use echion_model::{Budget, SendError};
 
-use super::{QUOTA_PAUSE, Refusal};
+use super::Refusal;
+use crate::answer::QUOTA_PAUSE;
 
 /// 20 messages a minute and robot; over it the robot is deaf for ten minutes.
 pub(crate) const BUDGET: Budget = Budget { count: 20, window: Duration::from_secs(60) };

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use echion_model::{Budget, SendError};
 
-use super::{QUOTA_PAUSE, Refusal};
+use super::Refusal;
+use crate::answer::QUOTA_PAUSE;
 
 /// 100 messages a minute and bot, of which 5 a second.
 pub(crate) const BUDGET: Budget = Budget { count: 5, window: Duration::from_secs(3) };

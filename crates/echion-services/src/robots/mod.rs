@@ -5,8 +5,6 @@ mod dingtalk;
 mod feishu;
 mod wecom;
 
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use echion_model::{Channel, Receipt, Retry, SendError};
@@ -18,9 +16,6 @@ use crate::vendor;
 pub(crate) use dingtalk::{BODY_LIMIT, BUDGET};
 pub(crate) use feishu::BUDGET as FEISHU_BUDGET;
 pub(crate) use wecom::BUDGET as WECOM_BUDGET;
-
-/// How long a channel rests when a quota is used up. When the vendor renews it, by the month as a rule, the response does not say.
-pub(crate) const QUOTA_PAUSE: Duration = Duration::from_secs(60 * 60);
 
 /// A chat robot that is recognised by the shape of its address, whatever the host: gateways rewrite hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +160,8 @@ pub(crate) fn sign_feishu(secret: &str, seconds: i64) -> Result<String, SendErro
 #[cfg(test)]
 mod tests {
     use echion_model::SendErrorKind;
+
+    use std::time::Duration;
 
     use super::*;
 

@@ -164,7 +164,7 @@ fn other_tokens_are_other_channels_and_no_name_shows_one() {
             let scheme = schemes()[kind.name];
             let (one, two) = (service.channel(&case.recipient()).name, other.channel(&case.recipient()).name);
             // Users of these are named, not their passwords; of a webhook of Google Chat, the space.
-            let named = ["googlechat", "rocketchat", "zulip", "github", "dingtalk-app"].contains(&kind.name);
+            let named = ["googlechat", "ntfy", "rocketchat", "zulip", "github", "dingtalk-app"].contains(&kind.name);
             let marked = format!("{:?}", case.node.get("options")).contains("marked-");
             if marked
                 && scheme != Scheme::Service

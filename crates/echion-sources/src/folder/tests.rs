@@ -355,5 +355,14 @@ async fn a_watched_folder_and_a_watched_file_report_what_happens_to_them() {
     assert_eq!(next().await, "gone two");
     write(root, "cm.txt", "y");
     tokio::time::timeout(limit, config.next()).await.unwrap().unwrap();
+    let away = tempfile::tempdir().unwrap();
+    fs::rename(root, away.path().join("apps")).unwrap();
+    assert_eq!(next().await, "failed cannot read the folder ");
+    fs::rename(away.path().join("apps"), root).unwrap();
+    for expected in ["listing", "one ok", "complete"] {
+        assert_eq!(next().await, expected);
+    }
+    write(root, "a.yaml", &app("one", "back"));
+    assert_eq!(next().await, "one back");
     running.abort();
 }

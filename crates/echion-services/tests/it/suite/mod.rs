@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use echion_model::yaml::{self, Node};
-use echion_model::{Environment, NoMemory, Receipt, SendError, SendErrorKind, Service, ServiceKind};
+use echion_model::{Environment, NoMemory, Receipt, SendError, Service, ServiceKind};
 
 use tokio::task::JoinSet;
 
@@ -174,6 +174,15 @@ impl Steps {
         if self.together { 0..1 } else { 0..self.calls.len() }
     }
 
+    /// Lets services fetch the credentials that they keep.
+    async fn warm(&self, case: &Case<'_>, recorder: &Recorder, services: &[&Arc<dyn Service>]) {
+        recorder.heal();
+        for service in services {
+            case.script(recorder);
+            drop(case.send(service, &crate::Pad::default()).await);
+        }
+    }
+
     /// What comes of the case when one of its requests gets this reply.
     async fn fail(
         &self,
@@ -189,11 +198,22 @@ impl Steps {
             return case.send(service, &NoMemory).await;
         }
         case.script(recorder);
+        // A request for credentials is only made when there are none yet, and a refusal makes a service forget those it has.
+        let refused = matches!(reply, Reply::Answer(401 | 403, ..));
+        if self.before == 0 || (at >= self.before && !refused) {
+            recorder.fail_at(at - self.before, reply);
+            return case.send(service, &crate::Pad::default()).await;
+        }
+        let more = if matches!(reply, Reply::Hang) { "timeout: 600ms\n" } else { "" };
         recorder.fail_at(at, reply);
-        // What keeps tokens must begin without one.
-        let fresh = (self.calls.len() > 1).then(|| case.open("timeout: 600ms\n"));
-        case.send(fresh.as_ref().unwrap_or(service), &crate::Pad::default()).await
+        case.send(&case.open(more), &crate::Pad::default()).await
     }
+}
+
+/// The cases in which every request is made to fail: the first, and those that say so, where a service has several steps.
+fn stepped(fixture: &Fixture) -> Vec<Case<'_>> {
+    let chosen = |(index, case): &(usize, Case<'_>)| *index == 0 || case.node.get("steps").is_some();
+    fixture.cases().into_iter().enumerate().filter(chosen).map(|(_, case)| case).collect()
 }
 
 /// The class that CONTRACT.md gives a status of a request that delivers.
@@ -219,13 +239,27 @@ async fn every_status_has_the_documented_outcome() {
 async fn statuses_of(kind: &'static ServiceKind) {
     let recorder = Recorder::start().await;
     let fixture = Fixture::read(kind, &recorder.base());
+    for case in &stepped(&fixture) {
+        statuses_of_case(kind, &recorder, &fixture, case).await;
+    }
+    recorder.heal();
     let case = &fixture.cases()[0];
     let service = case.open("");
+    // An interim response is not the last word.
+    for status in [100, 103, 199] {
+        recorder.script(vec![(String::new(), Reply::status(status))]);
+        assert_ne!(class(&case.send(&service, &NoMemory).await), "delivered", "{} {status}", kind.name);
+    }
+}
+
+async fn statuses_of_case(kind: &'static ServiceKind, recorder: &Recorder, fixture: &Fixture, case: &Case<'_>) {
+    let service = case.open("");
     let exceptions = |key: &str| -> BTreeMap<String, String> {
-        let entries = fixture.node.get(key).map(Node::entries).unwrap_or_default();
+        let entries = case.node.get(key).or_else(|| fixture.node.get(key)).map(Node::entries).unwrap_or_default();
         entries.iter().map(|(status, class)| (text(status), text(class))).collect()
     };
-    let steps = Steps::of(&fixture, case, &recorder).await;
+    let steps = Steps::of(fixture, case, recorder).await;
+    steps.warm(case, recorder, &[&service]).await;
     let unread = if fixture.says("empty") == "delivered" { "delivered" } else { "unknown" };
     let last = steps.calls.len() - 1;
     for at in steps.numbers() {
@@ -235,11 +269,11 @@ async fn statuses_of(kind: &'static ServiceKind) {
             exceptions(&if at == last || steps.together { "statuses".to_owned() } else { format!("statuses-{at}") });
         // Those that are registered and the ends of the classes; all of them are judged next to `by_status` itself.
         let rest = [226, 299, 399, 451, 499, 598, 599];
-        let some = [204, 300, 400, 401, 403, 404, 409, 410, 413, 422, 429, 500, 501, 502, 503, 504];
+        let some = [204, 302, 400, 401, 403, 404, 410, 422, 500, 501, 503, 504];
         let all: Vec<u16> = (200..=208).chain(300..=308).chain(400..=431).chain(500..=511).chain(rest).collect();
         let statuses = if steps.calls.len() == 1 || steps.together { &all[..] } else { &some[..] };
         for status in statuses {
-            let outcome = steps.fail(case, &recorder, at, Reply::status(*status), &service).await;
+            let outcome = steps.fail(case, recorder, at, Reply::status(*status), &service).await;
             let usual = match documented(*status, unread) {
                 "unknown" if auxiliary => "retryable",
                 "delivered" if auxiliary => "retryable",
@@ -247,7 +281,7 @@ async fn statuses_of(kind: &'static ServiceKind) {
                 class => class,
             };
             let want = exceptions.get(&status.to_string()).map_or(usual, String::as_str);
-            assert_eq!(class(&outcome), want, "{} request {at} {status}: {outcome:?}", kind.name);
+            assert_eq!(class(&outcome), want, "{} request {at} {status}: {outcome:?}", case.name());
             if let Err(error) = outcome {
                 let acts = ["attention", "rejected"].contains(&error.kind.class());
                 assert_eq!(error.hint.is_empty(), !acts, "{} {error:?}", kind.name);
@@ -255,14 +289,8 @@ async fn statuses_of(kind: &'static ServiceKind) {
         }
         let after = vec![("Retry-After".to_owned(), "7".to_owned())];
         let reply = Reply::Answer(429, after, String::new());
-        let error = steps.fail(case, &recorder, at, reply, &service).await.unwrap_err();
-        assert_eq!(error.kind, SendErrorKind::RateLimited { retry_after: Duration::from_secs(7) }, "{}", kind.name);
-    }
-    recorder.heal();
-    // An interim response is not the last word.
-    for status in [100, 103, 199] {
-        recorder.script(vec![(String::new(), Reply::status(status))]);
-        assert_ne!(class(&case.send(&service, &NoMemory).await), "delivered", "{} {status}", kind.name);
+        let error = steps.fail(case, recorder, at, reply, &service).await.unwrap_err();
+        assert_eq!(error.kind.pause(), Some(Duration::from_secs(7)), "{}: {error:?}", kind.name);
     }
 }
 
@@ -275,44 +303,11 @@ async fn broken_responses_are_failures_that_end() {
 async fn broken_responses_of(kind: &'static ServiceKind) {
     let recorder = Recorder::start().await;
     let fixture = Fixture::read(kind, &recorder.base());
-    let case = &fixture.cases()[0];
-    let (service, hurried) = (case.open(""), case.open("timeout: 300ms\n"));
-    let steps = Steps::of(&fixture, case, &recorder).await;
-    let unread = if fixture.says("empty") == "delivered" { "delivered" } else { "unknown" };
-    let flood = "x".repeat(2_000_000);
-    let last = steps.calls.len() - 1;
-    for at in steps.numbers() {
-        let auxiliary = steps.is_auxiliary(at);
-        let lost = if auxiliary { "retryable" } else { "unknown" };
-        for (reply, want) in [
-            (Reply::Drop, lost),
-            (Reply::Cut(200), lost),
-            (Reply::Cut(401), "attention"),
-            (Reply::Hang, lost),
-            (Reply::ok("\u{1}\u{fffd}{[garbled"), if auxiliary { "retryable" } else { unread }),
-            (Reply::ok("<html>proxy</html>"), if auxiliary { "retryable" } else { unread }),
-            (Reply::ok("null"), unread),
-            (Reply::ok("[]"), unread),
-            (Reply::ok(&flood), if auxiliary { "retryable" } else { unread }),
-            (Reply::Answer(500, Vec::new(), flood.clone()), "retryable"),
-            (Reply::Answer(504, Vec::new(), flood.clone()), lost),
-        ] {
-            // Of a look-up these may be the truth.
-            if at < last
-                && !steps.together
-                && matches!(&reply, Reply::Answer(200, _, body) if ["null", "[]"].contains(&body.as_str()))
-            {
-                continue;
-            }
-            let service = if matches!(reply, Reply::Hang) { &hurried } else { &service };
-            let sending = steps.fail(case, &recorder, at, reply.clone(), service);
-            let sent = tokio::time::timeout(Duration::from_secs(20), sending).await.unwrap();
-            let reply: String = format!("{reply:?}").chars().take(60).collect();
-            assert_eq!(class(&sent), want, "{} request {at} {reply}: {sent:?}", kind.name);
-            let said = sent.map_or_else(|error| error.reason + &error.hint, |receipt| receipt.answer);
-            assert!(said.len() < 1000, "{} {reply}: {said}", kind.name);
-        }
+    for case in &stepped(&fixture) {
+        broken_responses_of_case(&recorder, &fixture, case).await;
     }
+    let case = &fixture.cases()[0];
+    let service = case.open("");
     recorder.heal();
     // Cancelled in the middle; the next message goes through.
     recorder.script(vec![(String::new(), Reply::Hang)]);
@@ -324,6 +319,49 @@ async fn broken_responses_of(kind: &'static ServiceKind) {
     tokio::time::sleep(Duration::from_millis(1)).await;
     let refused = case.send(&service, &NoMemory).await;
     assert_eq!(class(&refused), "retryable", "{}: {refused:?}", kind.name);
+}
+
+async fn broken_responses_of_case(recorder: &Recorder, fixture: &Fixture, case: &Case<'_>) {
+    let (service, hurried) = (case.open(""), case.open("timeout: 400ms\n"));
+    let steps = Steps::of(fixture, case, recorder).await;
+    steps.warm(case, recorder, &[&service, &hurried]).await;
+    let unread = if fixture.says("empty") == "delivered" { "delivered" } else { "unknown" };
+    let flood = "x".repeat(2_000_000);
+    let last = steps.calls.len() - 1;
+    for at in steps.numbers() {
+        let auxiliary = steps.is_auxiliary(at);
+        let lost = if auxiliary { "retryable" } else { "unknown" };
+        for (reply, want) in [
+            (Reply::Drop, lost),
+            (Reply::Cut(200), lost),
+            (Reply::Cut(410), "attention"),
+            (Reply::Hang, lost),
+            (Reply::ok("\u{1}\u{fffd}{[garbled"), if auxiliary { "retryable" } else { unread }),
+            (Reply::ok("<html>proxy</html>"), if auxiliary { "retryable" } else { unread }),
+            (Reply::ok("null"), unread),
+            (Reply::ok("[]"), unread),
+            (Reply::ok(&flood), if auxiliary { "retryable" } else { unread }),
+            (Reply::Answer(500, Vec::new(), flood.clone()), "retryable"),
+            (Reply::Answer(504, Vec::new(), flood.clone()), lost),
+        ] {
+            // In between, what a look-up finds may be nothing, and what was posted need not be understood.
+            let ok =
+                matches!(&reply, Reply::Answer(200, _, body) if !auxiliary || ["null", "[]"].contains(&body.as_str()));
+            if at < last && !steps.together && ok {
+                continue;
+            }
+            let service = if matches!(reply, Reply::Hang) { &hurried } else { &service };
+            let sending = steps.fail(case, recorder, at, reply.clone(), service);
+            let sent = tokio::time::timeout(Duration::from_secs(20), sending).await.unwrap();
+            if matches!(reply, Reply::Hang) {
+                tokio::time::timeout(Duration::from_secs(20), recorder.reached()).await.unwrap();
+            }
+            let reply: String = format!("{reply:?}").chars().take(60).collect();
+            assert_eq!(class(&sent), want, "{} request {at} {reply}: {sent:?}", case.name());
+            let said = sent.map_or_else(|error| error.reason + &error.hint, |receipt| receipt.answer);
+            assert!(said.len() < 1000, "{} {reply}: {said}", case.name());
+        }
+    }
 }
 
 /// 6: nothing that is secret is said, whatever happens. Secrets of the fixtures begin with `marked-`.

@@ -86,6 +86,17 @@ impl Recorder {
         *self.fault.lock().unwrap() = Some((number, reply));
     }
 
+    /// Waits until the request of [`Recorder::fail_at`] is in: a client that was in a hurry may be gone before.
+    pub(crate) async fn reached(&self) {
+        loop {
+            let at = self.fault.lock().unwrap().as_ref().map_or(0, |(at, _)| *at);
+            if self.calls.lock().unwrap().len() > at {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// Ends [`Recorder::fail_at`].
     pub(crate) fn heal(&self) {
         self.take();
