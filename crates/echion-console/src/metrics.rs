@@ -1,4 +1,4 @@
-//! Metrics: the two of the peer under their names (contract 2.7), and our own under `echion_`.
+//! Metrics: the two of Argo CD Notifications under their names (contract 2.7), and our own under `echion_`.
 
 use std::fmt;
 
@@ -31,7 +31,12 @@ struct OutcomeLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct FindingLabels {
+struct ServiceLabels {
+    service: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DiagnosticLabels {
     namespace: String,
 }
 
@@ -46,12 +51,13 @@ pub struct Metrics {
     deliveries: Family<DeliveryLabels, Counter>,
     evaluations: Family<EvaluationLabels, Counter>,
     outcomes: Family<OutcomeLabels, Counter>,
+    possible_duplicates: Family<ServiceLabels, Counter>,
     delay: Histogram,
     pending: Gauge,
     parked: Gauge,
-    findings: Family<FindingLabels, Gauge>,
+    diagnostics: Family<DiagnosticLabels, Gauge>,
     api_errors: Family<WhatLabels, Counter>,
-    looks: Family<WhatLabels, Counter>,
+    evaluated: Family<WhatLabels, Counter>,
     resources: Gauge,
     leader: Gauge,
 }
@@ -70,12 +76,13 @@ impl Default for Metrics {
             deliveries: Family::default(),
             evaluations: Family::default(),
             outcomes: Family::default(),
+            possible_duplicates: Family::default(),
             delay: Histogram::new(seconds),
             pending: Gauge::default(),
             parked: Gauge::default(),
-            findings: Family::default(),
+            diagnostics: Family::default(),
             api_errors: Family::default(),
-            looks: Family::default(),
+            evaluated: Family::default(),
             resources: Gauge::default(),
             leader: Gauge::default(),
         };
@@ -91,12 +98,17 @@ impl Metrics {
         r.register("argocd_notifications_deliveries", "Number of delivered notifications", self.deliveries.clone());
         r.register("argocd_notifications_trigger_eval", "Number of trigger evaluations", self.evaluations.clone());
         r.register("echion_attempts", "Attempts to deliver, by what came of them", self.outcomes.clone());
+        r.register(
+            "echion_possible_duplicates",
+            "Attempts after one whose fate is not known, where the vendor cannot tell that it is the same message",
+            self.possible_duplicates.clone(),
+        );
         r.register("echion_delivery_delay_seconds", "From decision to delivery", self.delay.clone());
         r.register("echion_queue_depth", "Deliveries that wait for an attempt", self.pending.clone());
-        r.register("echion_parked", "Deliveries that wait for somebody to change something", self.parked.clone());
-        r.register("echion_config_findings", "Keys of the configuration that do not work", self.findings.clone());
+        r.register("echion_parked", "Deliveries that somebody must act on", self.parked.clone());
+        r.register("echion_config_diagnostics", "Keys of the configuration that do not work", self.diagnostics.clone());
         r.register("echion_api_errors", "Requests that the API server did not serve", self.api_errors.clone());
-        r.register("echion_looks", "Looks at resources, by what they led to", self.looks.clone());
+        r.register("echion_evaluations", "Evaluations of resources, by what they led to", self.evaluated.clone());
         r.register("echion_resources", "Resources under observation", self.resources.clone());
         r.register("echion_leader", "1 while this replica delivers", self.leader.clone());
     }
@@ -105,6 +117,11 @@ impl Metrics {
     pub fn evaluated(&self, trigger: &str, triggered: bool) {
         let labels = EvaluationLabels { name: trigger.to_owned(), triggered: triggered.to_string() };
         self.evaluations.get_or_create(&labels).inc();
+    }
+
+    /// An attempt began that may double a message.
+    pub fn possible_duplicate(&self, service: &str) {
+        self.possible_duplicates.get_or_create(&ServiceLabels { service: service.to_owned() }).inc();
     }
 
     /// An attempt ended. `age` is the time since the decision, in milliseconds.
@@ -127,9 +144,9 @@ impl Metrics {
     }
 
     /// How many keys of a namespace's configuration do not work.
-    pub fn findings(&self, namespace: &str, count: usize) {
-        let labels = FindingLabels { namespace: namespace.to_owned() };
-        self.findings.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+    pub fn diagnostics(&self, namespace: &str, count: usize) {
+        let labels = DiagnosticLabels { namespace: namespace.to_owned() };
+        self.diagnostics.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// The API server did not serve a request.
@@ -137,9 +154,9 @@ impl Metrics {
         self.api_errors.get_or_create(&WhatLabels { what: what.to_owned() }).inc();
     }
 
-    /// A resource was looked at, or not: `looked`, `unchanged`, `skipped`, `failed`.
-    pub fn looked(&self, what: &str) {
-        self.looks.get_or_create(&WhatLabels { what: what.to_owned() }).inc();
+    /// A resource was evaluated, or not: `evaluated`, `unchanged`, `skipped`, `failed`.
+    pub fn evaluation(&self, what: &str) {
+        self.evaluated.get_or_create(&WhatLabels { what: what.to_owned() }).inc();
     }
 
     /// How many resources are under observation.
@@ -170,7 +187,7 @@ mod tests {
 
     /// Contract 2.7.
     #[test]
-    fn the_peers_metrics_have_its_names_and_labels() {
+    fn the_metrics_of_argo_cd_notifications_have_its_names_and_labels() {
         let metrics = Metrics::default();
         metrics.evaluated("on-deployed", true);
         metrics.attempted("on-deployed", "slack", &Outcome::Delivered(Receipt::default()), 30);

@@ -27,6 +27,7 @@ SELECT CASE WHEN kind IN ('Application', 'AppProject', 'ApplicationSet', 'Rollou
 CREATE TABLE delivery_4 (
   id               TEXT NOT NULL PRIMARY KEY,
   resource         TEXT NOT NULL,
+  uid              TEXT NOT NULL DEFAULT '',
   owner            TEXT NOT NULL,
   service          TEXT NOT NULL,
   recipient        TEXT NOT NULL,

@@ -105,6 +105,7 @@ mod tests {
         Delivery {
             id: DeliveryId("a".into()),
             resource: ResourceId { group: String::new(), kind: "K".into(), namespace: "n".into(), name: "r".into() },
+            uid: String::new(),
             intent: Intent {
                 trigger: "t".into(),
                 condition: "c".into(),

@@ -108,6 +108,8 @@ pub struct Delivery {
     pub id: DeliveryId,
     /// What it is about.
     pub resource: ResourceId,
+    /// The uid of that object; empty where it is not known.
+    pub uid: String,
     /// What was decided.
     #[serde(flatten)]
     pub intent: Intent,

@@ -115,6 +115,7 @@ fn read_delivery(row: &SqliteRow) -> Result<Delivery, LedgerError> {
     Ok(Delivery {
         id: DeliveryId(row.get("id")),
         resource: read_resource(&resource)?,
+        uid: row.get("uid"),
         intent,
         status: Status::parse(row.get("status")).unwrap_or(Status::Parked),
         attempts: count("attempts"),

@@ -93,8 +93,8 @@ impl States for SqlLedger {
             let encode = |value: Result<String, serde_json::Error>| value.map_err(failed("encode a delivery"));
             sqlx::query(
                 "INSERT INTO delivery \
-                 (id, resource, owner, service, recipient, templates, channel, state_key, intent, status, created, due) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', $10, $10)",
+                 (id, resource, owner, service, recipient, templates, channel, state_key, intent, status, created, due, uid) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', $10, $10, $11)",
             )
             .bind(&delivery)
             .bind(&id)
@@ -106,6 +106,7 @@ impl States for SqlLedger {
             .bind(&intent.state_key)
             .bind(encode(serde_json::to_string(intent))?)
             .bind(now)
+            .bind(&resource.uid)
             .execute(&mut *tx)
             .await
             .map_err(error())?;

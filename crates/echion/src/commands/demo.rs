@@ -1,12 +1,16 @@
 //! `echion demo`: the whole line on this machine, with the ConfigMap that ACK One's guide prints.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use echion_runtime::{Driver, Reporter};
 use echion_sandbox::{Options, Sandbox};
 
-use super::run::{Watcher, forever, storage};
+use super::run::watch;
 use super::sandbox::show;
-use crate::args::{Demo, Format, Output, Run, Sources};
+use crate::args::{Demo, Sources};
+use crate::folder::Line;
+use crate::report::LineReporter;
 use crate::{Failure, Outcome, print, setup};
 
 const CONFIG_MAP: &str = include_str!("../../demo/argocd-notifications-cm.yaml");
@@ -45,53 +49,50 @@ pub(super) async fn run(args: Demo) -> Outcome {
     print::note(&format!("a DingTalk robot listens on {robot}"));
 
     let sources = Sources { config_map: Some(config_map.display().to_string()), secret: ":empty".to_owned() };
-    let mut watcher = Watcher::open(&sources, &resources)?;
-    let ledger = setup::ledger(&format!("sqlite:{}", resources.join(".echion.sqlite").display())).await?;
-    watcher.ledger = Some(std::sync::Arc::clone(&ledger));
-    let dispatcher = std::sync::Arc::new(watcher.dispatcher(ledger, |_| {}));
+    let line = Line::open(&sources, &resources, &[])?;
+    let name = format!("sqlite:{}", resources.join(".echion.sqlite").display());
+    let ledger = setup::ledger(&name, setup::Purpose::Deliver).await?;
+    let reporter: Arc<dyn Reporter> = Arc::new(Quiet);
     let mut news = sandbox.subscribe();
-    let mut shown = 0;
+    let (mut shown, mut delivered, mut parked) = (0, 0, 0);
     for (number, (what, apps)) in STAGES.iter().enumerate() {
         print::note(&format!("\n{} {what}", print::paint(print::HINT, &format!("{}/{}", number + 1, STAGES.len()))));
         for (name, status) in *apps {
             let manifest = application(name, status);
             std::fs::write(resources.join(format!("{name}.yaml")), manifest).map_err(failed("write an Application"))?;
         }
-        watcher.observe().await?;
-        dispatcher.drain(setup::now().saturating_add(5_000)).await.map_err(storage)?;
+        line.folder.scan();
+        let driver = Driver::new(line.parts(Arc::clone(&ledger), Arc::clone(&reporter), false)?);
+        let summary = driver.once(setup::now().saturating_add(5_000)).await?;
+        delivered += summary.totals.delivered;
+        parked = summary.counts.parked;
         while let Ok(received) = news.try_recv() {
             shown += 1;
             show(&received);
         }
     }
-    let totals = dispatcher.totals();
-    print::note(&format!("{} delivered, {} parked", totals.delivered, totals.parked));
+    print::note(&format!("{delivered} delivered, {parked} parked"));
     if args.exit {
         sandbox.stop().await;
-        let good = shown == 3 && totals.delivered == 3 && totals.parked == 0;
+        let good = shown == 3 && delivered == 3 && parked == 0;
         return Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) });
     }
     print::note(&format!("\nnow it is your turn: edit {}", resources.join("shop.yaml").display()));
-    let run = Run {
-        sources,
-        resources,
-        application_namespaces: Vec::new(),
-        ledger: None,
-        once: false,
-        drain: 0,
-        dry_run: false,
-        output: Output { output: Format::Table },
-    };
     let printing = tokio::spawn(async move {
         while let Ok(received) = news.recv().await {
             show(&received);
         }
     });
-    let outcome = forever(&mut watcher, dispatcher, &run).await;
+    let outcome = watch(&line, ledger, Arc::new(LineReporter::new(line.config_name(), true))).await;
     printing.abort();
     sandbox.stop().await;
     outcome
 }
+
+/// The robot itself shows what arrives.
+struct Quiet;
+
+impl Reporter for Quiet {}
 
 /// A sample Application in this status.
 fn application(name: &str, status: &str) -> String {

@@ -89,7 +89,7 @@ async fn notify(
                 print::note(&format!("{} {recipient}: {}", print::paint(print::GOOD, "sent"), receipt.answer))
             }
             Err(error) => {
-                print::failure(&Failure::new(format!("{recipient}: {}", error.reason)).hint(error.fix));
+                print::failure(&Failure::new(format!("{recipient}: {}", error.reason)).hint(error.hint));
                 return Ok(ExitCode::from(1));
             }
         }

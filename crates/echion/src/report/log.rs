@@ -1,111 +1,175 @@
-//! What happens, told where people and machines look: the log, metrics, Events.
+//! The controller's log, metrics and Events.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
-use echion_delivery::Event;
-use echion_engine::{Action, Config, Plan};
-use echion_model::{Ledger as _, Outcome, ResourceId, Severity};
-use echion_sources::kubernetes::{Events, Regarding, ResourceKind, is_forbidden};
+use echion_console::{Health, Metrics};
+use echion_delivery::Attempted;
+use echion_engine::{Action, Config};
+use echion_model::{Counts, Diagnostic, LedgerError, Outcome, ResourceId, Severity, SourceError};
+use echion_runtime::{Evaluated, Reporter};
+use echion_sources::kubernetes::{Client, Events, Kinds, Regarding, is_forbidden};
 
-use super::Shared;
 use crate::setup;
 
-/// Which kind of resource an object of a kind's name is.
-pub(super) type Kinds = Arc<RwLock<BTreeMap<String, ResourceKind>>>;
-
-/// Tells what happens during a term.
+/// Reports where operators and machines look.
 #[derive(Clone)]
-pub(super) struct Report {
-    shared: Arc<Shared>,
+pub(crate) struct LogReporter {
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
     events: Events,
+    /// Events are forbidden, which was logged.
     silent: Arc<AtomicBool>,
     kinds: Kinds,
+    home: String,
+    config_map: String,
 }
 
-impl Report {
-    pub(super) fn new(shared: &Arc<Shared>, kinds: Kinds) -> Self {
-        let events = Events::new(shared.client.clone(), &setup::host_name());
-        Self { shared: Arc::clone(shared), events, silent: Arc::default(), kinds }
+impl LogReporter {
+    /// A reporter of a controller in a namespace, whose configuration is in the ConfigMap of this name.
+    pub(crate) fn new(client: Client, home: &str, config_map: &str, kinds: &Kinds) -> Self {
+        Self {
+            metrics: Arc::default(),
+            health: Arc::default(),
+            events: Events::new(client, &setup::host_name()),
+            silent: Arc::default(),
+            kinds: kinds.clone(),
+            home: home.to_owned(),
+            config_map: config_map.to_owned(),
+        }
     }
 
-    /// The API server could not be asked.
-    pub(super) fn trouble(&self, what: &str, text: &str) {
-        self.shared.metrics.api_error(what);
+    pub(crate) fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+
+    pub(crate) fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.health)
+    }
+
+    /// This replica leads, or no longer.
+    pub(crate) fn leads(&self, leads: bool) {
+        self.metrics.leads(leads);
+        if leads {
+            self.health.waits_for("the ConfigMap, the Secret, the AppProjects and the first list of resources");
+        }
+    }
+
+    /// A replica that waits for its turn is ready to take over.
+    pub(crate) fn stands_by(&self) {
+        self.health.ready();
+        self.health.beat(0);
+    }
+
+    fn failed(&self, what: &str, text: &str) {
+        self.metrics.api_error(what);
         tracing::warn!("{what}: {text}");
     }
 
-    /// A configuration was compiled.
-    pub(super) fn configured(&self, namespace: &str, config: &Config) {
-        let errors = config.errors();
-        self.shared.metrics.diagnostics(namespace, errors);
-        tracing::info!(
-            namespace,
-            triggers = config.triggers.len(),
-            templates = config.templates.len(),
-            services = config.services.len(),
-            errors,
-            "configuration is in use"
-        );
-        let name = &self.shared.options.config_map;
-        for diagnostic in &config.diagnostics {
-            let text = format!("{diagnostic}");
-            match diagnostic.severity {
-                Severity::Error => tracing::error!(namespace, key = %diagnostic.key, hint = %diagnostic.hint, "{text}"),
-                Severity::Warning => tracing::warn!(namespace, key = %diagnostic.key, hint = %diagnostic.hint, "{text}"),
-            }
-            let regarding = Regarding {
-                api_version: "v1".to_owned(),
-                kind: "ConfigMap".to_owned(),
-                namespace: namespace.to_owned(),
-                name: name.clone(),
-                uid: String::new(),
-            };
-            let note = if diagnostic.hint.is_empty() { text } else { format!("{text}; {}", diagnostic.hint) };
-            self.event(regarding, "ConfigurationFinding", note);
+    fn diagnostic(&self, namespace: &str, diagnostic: &Diagnostic) {
+        let text = diagnostic.to_string();
+        match diagnostic.severity {
+            Severity::Error => tracing::error!(namespace, key = %diagnostic.key, hint = %diagnostic.hint, "{text}"),
+            Severity::Warning => tracing::warn!(namespace, key = %diagnostic.key, hint = %diagnostic.hint, "{text}"),
         }
+        let regarding = Regarding {
+            api_version: "v1".to_owned(),
+            kind: "ConfigMap".to_owned(),
+            namespace: namespace.to_owned(),
+            name: self.config_map.clone(),
+            uid: String::new(),
+        };
+        let note = if diagnostic.hint.is_empty() { text } else { format!("{text}; {}", diagnostic.hint) };
+        self.event(regarding, "ConfigurationFinding", note);
     }
 
-    /// A resource was looked at.
-    pub(super) fn looked(&self, plan: &Plan) {
+    /// An Event about a resource.
+    fn about(&self, id: &ResourceId, uid: &str, reason: &'static str, note: String) {
+        let Some(kind) = self.kinds.get(id) else { return };
+        let regarding = Regarding {
+            api_version: kind.api_version(),
+            kind: id.kind.clone(),
+            namespace: id.namespace.clone(),
+            name: id.name.clone(),
+            uid: uid.to_owned(),
+        };
+        self.event(regarding, reason, note);
+    }
+
+    /// Publishes without waiting. Where Events are forbidden, that is logged once.
+    fn event(&self, regarding: Regarding, reason: &'static str, note: String) {
+        if self.silent.load(Ordering::Relaxed) {
+            return;
+        }
+        let reporter = self.clone();
+        tokio::spawn(async move {
+            match reporter.events.warn(&regarding, reason, &note).await {
+                Ok(()) => {}
+                Err(error) if is_forbidden(&error) => {
+                    if !reporter.silent.swap(true, Ordering::Relaxed) {
+                        tracing::warn!("no Events are published: {error}");
+                    }
+                }
+                Err(error) => reporter.failed("events", &error.to_string()),
+            }
+        });
+    }
+}
+
+impl Reporter for LogReporter {
+    fn configured(&self, namespace: &str, config: &Arc<Config>) {
+        let errors = config.errors();
+        self.metrics.diagnostics(namespace, errors);
+        let (triggers, templates, services) = (config.triggers.len(), config.templates.len(), config.services.len());
+        tracing::info!(namespace, triggers, templates, services, errors, "configuration is in use");
+        if namespace == self.home && triggers == 0 {
+            let config_map = &self.config_map;
+            tracing::warn!(namespace, "no trigger is configured in the ConfigMap {config_map}: nothing will be sent");
+        }
+        config.diagnostics.iter().for_each(|diagnostic| self.diagnostic(namespace, diagnostic));
+    }
+
+    fn configuration_failed(&self, text: &str) {
+        self.failed("configuration", text);
+    }
+
+    fn revived(&self, count: u64) {
+        tracing::info!(count, "parked deliveries are retried: the configuration has changed");
+    }
+
+    fn evaluated(&self, evaluated: &Evaluated<'_>) {
+        let plan = evaluated.plan;
         let resource = plan.resource.to_string();
-        let metrics = &self.shared.metrics;
+        let metrics = &self.metrics;
         if let Some(reason) = &plan.skipped {
-            metrics.looked("skipped");
+            metrics.evaluation("skipped");
             tracing::debug!(resource, "Processing skipped: {reason}");
             return;
         }
-        metrics.looked("looked");
+        metrics.evaluation("evaluated");
         for note in &plan.notes {
             tracing::warn!(resource, "{note}");
         }
-        let mut asked = BTreeSet::new();
+        let mut evaluated = BTreeSet::new();
         for step in &plan.steps {
-            let condition = format!("{}.{}", step.trigger, step.condition);
-            let first = asked.insert(condition.clone());
-            let triggered = matches!(step.action, Action::Send | Action::AlreadySent | Action::Failed(_));
+            let (to, condition) = (&step.destination, format!("{}.{}", step.trigger, step.condition));
+            let first = evaluated.insert(condition.clone());
+            let triggered =
+                matches!(step.action, Action::Send | Action::AlreadySent | Action::Failed(_) | Action::Unconfigured(_));
             if first && !step.condition.is_empty() {
                 metrics.evaluated(&step.trigger, triggered);
             }
             match &step.action {
                 Action::Send => {
-                    tracing::info!(
-                        resource,
-                        "Sending notification about condition '{condition}' to '{}'",
-                        step.destination
-                    );
+                    tracing::info!(resource, "Sending notification about condition '{condition}' to '{to}'");
                 }
                 Action::AlreadySent => {
-                    tracing::debug!(
-                        resource,
-                        "Notification about condition '{condition}' already sent to '{}'",
-                        step.destination
-                    );
+                    tracing::debug!(resource, "Notification about condition '{condition}' already sent to '{to}'");
                 }
-                Action::Failed(reason) => {
-                    metrics.looked("failed");
-                    tracing::error!(resource, "Failed to notify '{}' about '{condition}': {reason}", step.destination);
+                Action::Failed(reason) | Action::Unconfigured(reason) => {
+                    metrics.evaluation("failed");
+                    tracing::error!(resource, "Failed to notify '{to}' about '{condition}': {reason}");
                 }
                 Action::Unknown(reason) if first => {
                     tracing::warn!(resource, "Condition '{condition}' cannot be evaluated: {reason}");
@@ -115,70 +179,75 @@ impl Report {
         }
     }
 
-    /// An attempt ended.
-    pub(super) fn attempted(&self, event: &Event, ledger: &Arc<echion_delivery::SqlLedger>) {
-        let (delivery, intent) = (&event.delivery, &event.delivery.intent);
+    fn unchanged(&self) {
+        self.metrics.evaluation("unchanged");
+    }
+
+    fn listed(&self, resources: usize) {
+        self.health.ready();
+        self.metrics.resources(resources);
+        tracing::info!(resources, "all resources are listed");
+    }
+
+    fn source_failed(&self, source: &str, error: &SourceError) {
+        self.failed(source, &error.text);
+        if error.refused {
+            self.health.waits_for(&format!("the right to list {source}, or for their kind to exist"));
+        }
+    }
+
+    fn repository_failed(&self) {
+        self.metrics.api_error("repo-server");
+    }
+
+    fn attempted(&self, attempted: &Attempted) {
+        let (delivery, intent) = (&attempted.delivery, &attempted.delivery.intent);
         let (resource, to) = (delivery.resource.to_string(), &intent.destination);
         let condition = format!("{}.{}", intent.trigger, intent.condition);
         let age = setup::now().saturating_sub(delivery.created);
-        self.shared.metrics.attempted(&intent.trigger, &to.service, &event.outcome, age);
-        match &event.outcome {
+        self.metrics.attempted(&intent.trigger, &to.service, &attempted.outcome, age);
+        if attempted.possible_duplicate {
+            self.metrics.possible_duplicate(&to.service);
+        }
+        match &attempted.outcome {
             Outcome::Delivered(receipt) => {
                 tracing::info!(resource, "Delivered '{condition}' to '{to}': {}", receipt.answer);
             }
-            Outcome::Later { due, error } => {
+            Outcome::Retry { due, error } => {
                 let seconds = (due - setup::now()).max(0) / 1000;
                 tracing::warn!(resource, "Failed to notify '{to}': {}; again in {seconds} s", error.reason);
             }
-            Outcome::Parked(error) => {
+            Outcome::Parked { due, error } => {
+                let again = due.map(|due| format!("; again in {} s", (due - setup::now()).max(0) / 1000));
                 tracing::error!(
                     resource,
                     delivery = %delivery.id,
-                    hint = %error.fix,
-                    "Parked '{condition}' to '{to}': {}",
-                    error.reason
+                    hint = %error.hint,
+                    "Parked '{condition}' to '{to}': {}{}",
+                    error.reason,
+                    again.unwrap_or_default()
                 );
-                let note = format!("'{}' to '{to}' is parked: {}; {}", intent.trigger, error.reason, error.fix);
-                let (report, ledger, id) = (self.clone(), Arc::clone(ledger), delivery.resource.clone());
-                tokio::spawn(async move {
-                    let uid = ledger.mirrored(&id).await.ok().flatten().map(|mirror| mirror.uid).unwrap_or_default();
-                    report.about(&id, uid, "NotificationParked", note);
-                });
+                let note = format!("'{}' to '{to}' is parked: {}; {}", intent.trigger, error.reason, error.hint);
+                self.about(&delivery.resource, &delivery.uid, "NotificationParked", note);
             }
         }
     }
 
-    /// An Event about a resource.
-    fn about(&self, id: &ResourceId, uid: String, reason: &'static str, note: String) {
-        let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(kind) = kinds.get(&id.kind) else { return };
-        let group = if kind.group.is_empty() { String::new() } else { format!("{}/", kind.group) };
-        let regarding = Regarding {
-            api_version: format!("{group}{}", kind.version),
-            kind: id.kind.clone(),
-            namespace: id.namespace.clone(),
-            name: id.name.clone(),
-            uid,
-        };
-        self.event(regarding, reason, note);
+    fn ledger_failed(&self, error: &LedgerError) {
+        let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+        tracing::error!(cause, "cannot {error}; trying again");
     }
 
-    /// Publishes without waiting. Where Events are forbidden, that is said once.
-    fn event(&self, regarding: Regarding, reason: &'static str, note: String) {
-        if self.silent.load(Ordering::Relaxed) {
-            return;
-        }
-        let report = self.clone();
-        tokio::spawn(async move {
-            match report.events.warn(&regarding, reason, &note).await {
-                Ok(()) => {}
-                Err(error) if is_forbidden(&error) => {
-                    if !report.silent.swap(true, Ordering::Relaxed) {
-                        tracing::warn!("no Events are published: {error}");
-                    }
-                }
-                Err(error) => report.trouble("events", &error.to_string()),
-            }
-        });
+    fn annotation_failed(&self, text: &str) {
+        self.failed("annotation", text);
+    }
+
+    fn beat(&self, now: i64) {
+        self.health.beat(now);
+    }
+
+    fn gauges(&self, counts: Counts, resources: usize) {
+        self.metrics.queued(counts);
+        self.metrics.resources(resources);
     }
 }
