@@ -108,7 +108,11 @@ mod tests {
                 done.push(ended);
                 continue;
             }
-            let slot = if way.len() < wide && done.len() + way.len() < count { spent.slot(BUDGET, now) } else { Slot::AfterNext };
+            let slot = if way.len() < wide && done.len() + way.len() < count {
+                spent.slot(BUDGET, now)
+            } else {
+                Slot::AfterNext
+            };
             now = match (slot, next) {
                 (Slot::Free, _) => {
                     spent.begin(now);
@@ -129,8 +133,11 @@ mod tests {
     #[test]
     fn no_window_of_the_vendor_holds_more_than_the_budget() {
         for wide in [1, 4, 30] {
-            let attempts = run(&mut Spent::default(), 0, 100, wide, |n| if n == 0 { 600 } else { 5 + (n as i64 % 7) * 40 });
-            for arrival in [|(begin, _): &(i64, i64)| *begin, |(_, end): &(i64, i64)| *end, |(b, e): &(i64, i64)| (b + e) / 2] {
+            let attempts =
+                run(&mut Spent::default(), 0, 100, wide, |n| if n == 0 { 600 } else { 5 + (n as i64 % 7) * 40 });
+            for arrival in
+                [|(begin, _): &(i64, i64)| *begin, |(_, end): &(i64, i64)| *end, |(b, e): &(i64, i64)| (b + e) / 2]
+            {
                 // The worst case: what counts late at first counts early afterwards.
                 for window in attempts.windows(21) {
                     let first = window[..20].iter().map(|(_, end)| *end).min().unwrap();

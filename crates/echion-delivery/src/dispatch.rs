@@ -300,7 +300,8 @@ impl Dispatcher {
         if reconfigured {
             work.lanes.each().for_each(|lane| lane.settings = None);
         }
-        let due = |at: Option<i64>, every: Duration| at.is_none_or(|at| now.saturating_sub(at) >= millis(every) || at > now);
+        let due =
+            |at: Option<i64>, every: Duration| at.is_none_or(|at| now.saturating_sub(at) >= millis(every) || at > now);
         if reconfigured || due(work.polled, POLL_INTERVAL) {
             self.ledger.verify().await?;
             for queue in self.ledger.queues().await? {
@@ -456,11 +457,7 @@ impl Dispatcher {
     }
 
     /// Takes in an attempt that has ended, and all others that have ended by now, and records them.
-    async fn land(
-        &self,
-        work: &mut Work,
-        ended: Result<(Id, Result<Receipt, SendError>), tokio::task::JoinError>,
-    ) {
+    async fn land(&self, work: &mut Work, ended: Result<(Id, Result<Receipt, SendError>), tokio::task::JoinError>) {
         let mut next = Some(ended);
         while let Some(ended) = next {
             let (id, sent) = match ended {
@@ -481,7 +478,8 @@ impl Dispatcher {
         let Flight { delivery, channel, lane, version } = flight;
         let (outcome, pause) = policy::outcome(sent, &channel, &delivery, now);
         let repeats = matches!(delivery.class.as_str(), "unknown" | "interrupted");
-        let finished = Finished { id: delivery.id.clone(), channel: lane.clone(), outcome: outcome.clone(), version, pause };
+        let finished =
+            Finished { id: delivery.id.clone(), channel: lane.clone(), outcome: outcome.clone(), version, pause };
         let attempted = Attempted { possible_duplicate: repeats && !channel.idempotent, delivery, outcome };
         work.landed.push(Landed { finished, attempted, lane });
     }

@@ -17,12 +17,8 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 const UNKNOWN_ATTEMPTS: u32 = 3;
 
 /// Waits between attempts while somebody must act; the last one repeats.
-const ATTENTION: [Duration; 4] = [
-    Duration::from_secs(60),
-    Duration::from_secs(5 * 60),
-    Duration::from_secs(15 * 60),
-    Duration::from_secs(60 * 60),
-];
+const ATTENTION: [Duration; 4] =
+    [Duration::from_secs(60), Duration::from_secs(5 * 60), Duration::from_secs(15 * 60), Duration::from_secs(60 * 60)];
 
 /// The end of an attempt, and until when the whole channel must pause.
 pub(crate) fn outcome(
@@ -40,8 +36,10 @@ pub(crate) fn outcome(
     let due = match error.kind {
         SendErrorKind::Rejected => return (Outcome::Parked { due: None, error }, None),
         SendErrorKind::Attention => {
-            let at = usize::try_from(delivery.attempts.saturating_sub(1)).unwrap_or(usize::MAX).min(ATTENTION.len() - 1);
-            let due = (!is_old(channel, delivery, now)).then(|| after(spread(ATTENTION[at], &delivery.id, delivery.attempts)));
+            let at =
+                usize::try_from(delivery.attempts.saturating_sub(1)).unwrap_or(usize::MAX).min(ATTENTION.len() - 1);
+            let due = (!is_old(channel, delivery, now))
+                .then(|| after(spread(ATTENTION[at], &delivery.id, delivery.attempts)));
             return (Outcome::Parked { due, error }, None);
         }
         SendErrorKind::Unknown if !channel.idempotent && delivery.unknown.saturating_add(1) >= UNKNOWN_ATTEMPTS => {

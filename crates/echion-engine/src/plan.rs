@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use echion_model::{
-    Channel, Destination, Intent, Notification, Resource, ResourceId, RouteKey, State, StateChange,
-};
+use echion_model::{Channel, Destination, Intent, Notification, Resource, ResourceId, RouteKey, State, StateChange};
 use echion_value::{Map, Value};
 use serde::Serialize;
 

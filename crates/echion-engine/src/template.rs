@@ -48,7 +48,8 @@ impl Template {
             let hint = "a template is a mapping such as `message: ...`";
             return Err(vec![Diagnostic::error(key, node.at(), message).hint(hint)]);
         }
-        let mut template = Self { message_source: String::new(), version: String::new(), message: None, sections: Vec::new() };
+        let mut template =
+            Self { message_source: String::new(), version: String::new(), message: None, sections: Vec::new() };
         for (field, value) in node.entries() {
             let written = field.text().unwrap_or_default();
             let kind = kinds.iter().filter_map(|k| k.section).find(|s| s.key.eq_ignore_ascii_case(written));
@@ -75,7 +76,8 @@ impl Template {
                         template.sections.push((kind, section));
                     }
                     Err(mistakes) => errors.extend(mistakes.into_iter().map(|mistake| {
-                        let diagnostic = Diagnostic::error(format!("{key}.{}", mistake.path), mistake.at, mistake.message);
+                        let diagnostic =
+                            Diagnostic::error(format!("{key}.{}", mistake.path), mistake.at, mistake.message);
                         if mistake.source.is_empty() { diagnostic } else { diagnostic.in_text(&mistake.source) }
                     })),
                 }

@@ -302,8 +302,7 @@ impl Driver {
     pub async fn rehearse(parts: Parts) -> Result<Vec<Plan>, RuntimeError> {
         let mut driver = Self::with(Parts { mirror: None, ..parts }, true);
         driver.settle().await?;
-        let mut plans =
-            std::mem::take(&mut *driver.pipeline.rehearsed.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut plans = std::mem::take(&mut *driver.pipeline.rehearsed.lock().unwrap_or_else(PoisonError::into_inner));
         plans.sort_by(|a, b| a.resource.cmp(&b.resource));
         Ok(plans)
     }
@@ -312,7 +311,8 @@ impl Driver {
     async fn settle(&mut self) -> Result<(), RuntimeError> {
         let mut ticks = Ticks::new();
         self.begin();
-        while !(self.index.is_listed() && self.under_way == 0 && self.outdated.is_empty() && self.compile_at.is_none()) {
+        while !(self.index.is_listed() && self.under_way == 0 && self.outdated.is_empty() && self.compile_at.is_none())
+        {
             self.turn(&mut ticks).await?;
         }
         self.pumps.abort_all();
@@ -394,8 +394,7 @@ impl Driver {
     async fn reroute(&mut self) -> Result<(), RuntimeError> {
         let pipeline = &self.pipeline;
         let configurations = Arc::clone(&pipeline.configurations);
-        let router =
-            move |key: &RouteKey| configurations.read().unwrap_or_else(PoisonError::into_inner).channel(key);
+        let router = move |key: &RouteKey| configurations.read().unwrap_or_else(PoisonError::into_inner).channel(key);
         let now = pipeline.now();
         let rerouted = pipeline.patiently(|| pipeline.ledger.reroute(&router, now)).await?;
         let revived = rerouted.revived + rerouted.outdated.len() as u64;

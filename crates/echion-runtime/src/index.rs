@@ -277,8 +277,7 @@ impl Index {
 
     fn complete(&mut self, source: SourceId, now: i64) -> Vec<Command> {
         let Some(state) = self.sources.get_mut(source) else { return Vec::new() };
-        let Phase::Listing { seen, again } =
-            std::mem::replace(&mut state.phase, Phase::Watching { relist_at: None })
+        let Phase::Listing { seen, again } = std::mem::replace(&mut state.phase, Phase::Watching { relist_at: None })
         else {
             return Vec::new();
         };
@@ -421,7 +420,10 @@ impl Index {
         }
         let mut commands = self.invalidate_all(now, grace);
         let waiting = |entry: &Entry| {
-            matches!(entry.progress, Progress::RetryAt(_) | Progress::Idle(Verdict::WaitingForConfiguration | Verdict::Failed))
+            matches!(
+                entry.progress,
+                Progress::RetryAt(_) | Progress::Idle(Verdict::WaitingForConfiguration | Verdict::Failed)
+            )
         };
         let ids: Vec<ResourceId> =
             self.resources.iter().filter(|(_, entry)| waiting(entry)).map(|(id, _)| id.clone()).collect();
@@ -464,7 +466,9 @@ impl Index {
         let due: Vec<ResourceId> = self
             .resources
             .iter()
-            .filter(|(_, entry)| matches!(entry.progress, Progress::RetryAt(at) if at <= now) && entry.absent_since.is_none())
+            .filter(|(_, entry)| {
+                matches!(entry.progress, Progress::RetryAt(at) if at <= now) && entry.absent_since.is_none()
+            })
             .map(|(id, _)| id.clone())
             .take(FETCHES_PER_TICK)
             .collect();

@@ -122,16 +122,22 @@ impl Lanes {
         load: &mut Option<Load>,
         evaluate: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, NotEvaluated> {
-        let known = self.any_costly() && self.is_costly(&classes());
-        let lane = self.of_owner(owner);
+        let is_costly = || self.any_costly() && self.is_costly(&classes());
+        let mut known = is_costly();
+        let mut permit: Option<OwnedSemaphorePermit> = None;
+        if !known {
+            // The semaphores are never closed.
+            permit = Arc::clone(&self.quick).acquire_owned().await.ok();
+            // What was before it in the queue may have told by now.
+            known = is_costly();
+        }
         let mut waiting = None;
         if known {
-            *load = None;
+            (*load, permit) = (None, None);
+            let lane = self.of_owner(owner);
             waiting = Some(Arc::clone(&lane.waiting).try_acquire_owned().map_err(|_| NotEvaluated::Busy)?);
+            permit = Arc::clone(&lane.running).acquire_owned().await.ok().or(permit);
         }
-        let permit = if known { Arc::clone(&lane.running) } else { Arc::clone(&self.quick) };
-        // The semaphores are never closed.
-        let mut permit: Option<OwnedSemaphorePermit> = permit.acquire_owned().await.ok();
         let begin = Instant::now();
         let mut running = spawn_blocking(evaluate);
         let mut escaped = false;

@@ -125,7 +125,8 @@ impl Pipeline {
                 foreign = mirror.and_then(|mirror| mirror.annotation) != resource.annotation(NOTIFIED);
             }
             let query = self.repositories.begin();
-            let evaluation = Evaluation { source, resource: Arc::clone(&resource), project: project.clone(), state, foreign };
+            let evaluation =
+                Evaluation { source, resource: Arc::clone(&resource), project: project.clone(), state, foreign };
             let Ok(plan) = self.plan(&config, evaluation, &query, &mut load).await else {
                 verdict = worse(verdict, Verdict::Failed);
                 continue;
@@ -254,4 +255,3 @@ fn worse(a: Verdict, b: Verdict) -> Verdict {
     };
     if rank(b) > rank(a) { b } else { a }
 }
-

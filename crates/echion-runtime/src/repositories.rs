@@ -108,7 +108,11 @@ impl RepositoryCache {
 
     /// For the queries of one evaluation.
     pub(crate) fn begin(self: &Arc<Self>) -> Arc<RepositoryQuery> {
-        Arc::new(RepositoryQuery { repositories: Arc::clone(self), missing: Mutex::default(), refused: Mutex::default() })
+        Arc::new(RepositoryQuery {
+            repositories: Arc::clone(self),
+            missing: Mutex::default(),
+            refused: Mutex::default(),
+        })
     }
 
     fn answer(&self, key: &str) -> Option<Result<Response, String>> {

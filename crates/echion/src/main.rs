@@ -7,8 +7,8 @@ mod leadership;
 mod log;
 mod options;
 mod print;
-mod repository;
 mod report;
+mod repository;
 mod setup;
 mod world;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use echion_delivery::SqlLedger;
-use echion_engine::variables::{AppDetail, CommitMetadata, Repository, EvaluationContext};
+use echion_engine::variables::{AppDetail, CommitMetadata, EvaluationContext, Repository};
 use echion_engine::{Config, Documents, DocumentsError, Sources};
 use echion_model::{Environment, Resource, Secret, SharedLedger, Tenant, yaml};
 use echion_value::Value;
@@ -178,7 +178,9 @@ pub(crate) enum Purpose {
 /// Opens a ledger given as `sqlite:FILE` or `memory`.
 pub(crate) async fn ledger(name: &str, purpose: Purpose) -> Result<SharedLedger, Failure> {
     let opened = match name.split_once(':') {
-        Some(("sqlite", file)) if !file.is_empty() && purpose == Purpose::Deliver => SqlLedger::own(Path::new(file)).await,
+        Some(("sqlite", file)) if !file.is_empty() && purpose == Purpose::Deliver => {
+            SqlLedger::own(Path::new(file)).await
+        }
         Some(("sqlite", file)) if !file.is_empty() => SqlLedger::open(Path::new(file)).await,
         None if name == "memory" => SqlLedger::in_memory().await,
         _ => {

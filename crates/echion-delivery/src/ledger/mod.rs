@@ -77,10 +77,8 @@ fn file_options(path: &Path) -> SqliteConnectOptions {
 
 async fn connect(options: SqliteConnectOptions, what: String) -> Result<SqlitePool, LedgerError> {
     // WAL with full synchronisation: what is committed survives the process and the machine.
-    let options = options
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY_TIMEOUT);
+    let options =
+        options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full).busy_timeout(BUSY_TIMEOUT);
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
         .idle_timeout(None)

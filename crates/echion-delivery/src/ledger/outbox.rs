@@ -93,7 +93,9 @@ impl Outbox for SqlLedger {
         };
         let (detail, hint) = match outcome {
             Outcome::Delivered(receipt) => (receipt.answer.as_str(), ""),
-            Outcome::Retry { error, .. } | Outcome::Parked { error, .. } => (error.reason.as_str(), error.hint.as_str()),
+            Outcome::Retry { error, .. } | Outcome::Parked { error, .. } => {
+                (error.reason.as_str(), error.hint.as_str())
+            }
         };
         let unknown = outcome.error().is_some_and(|error| error.kind == SendErrorKind::Unknown);
         let mut tx = self.pool().begin().await.map_err(error())?;

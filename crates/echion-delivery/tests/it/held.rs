@@ -174,7 +174,13 @@ impl Outbox for Held {
         self.inner.redeliver(selection, now).await
     }
 
-    async fn render_again(&self, id: &DeliveryId, notification: &Notification, version: &Version, now: i64) -> Result<()> {
+    async fn render_again(
+        &self,
+        id: &DeliveryId,
+        notification: &Notification,
+        version: &Version,
+        now: i64,
+    ) -> Result<()> {
         let _held = hold();
         self.inner.render_again(id, notification, version, now).await
     }

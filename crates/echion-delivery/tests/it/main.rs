@@ -137,9 +137,7 @@ impl Bench {
         let step = Arc::new(AtomicI64::new(0));
         let clock: Clock = {
             let step = Arc::clone(&step);
-            Arc::new(move || {
-                START + i64::try_from(start.elapsed().as_millis()).unwrap() + step.load(Ordering::Relaxed)
-            })
+            Arc::new(move || START + i64::try_from(start.elapsed().as_millis()).unwrap() + step.load(Ordering::Relaxed))
         };
         let (ledger, services) = (Arc::new(ledger), Arc::default());
         Self { ledger, services, clock, step, start, seen: Arc::default(), ahead: None, recorded: 0 }

@@ -12,7 +12,7 @@ use super::canned::Canned;
 use super::expr::value_of;
 use crate::config::Config;
 use crate::trigger::{Trigger, TriggerError};
-use crate::variables::{Repository, EvaluationContext};
+use crate::variables::{EvaluationContext, Repository};
 
 /// The answer to one case: what each condition says, or why the trigger cannot be used.
 #[must_use]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use echion_model::yaml::{self, Node};
-use echion_model::{Environment, Diagnostic, ServiceKind};
+use echion_model::{Diagnostic, Environment, ServiceKind};
 use echion_value::{Map, Type, Value};
 use serde::de::DeserializeOwned;
 
@@ -78,7 +78,11 @@ impl Loader<'_> {
             let kept = self.keep_previous(key);
             self.config.diagnostics.extend(diagnostics.into_iter().map(|diagnostic| {
                 let keep = kept && diagnostic.hint.is_empty();
-                if keep { diagnostic.hint("its last good version stays in use until this is mended") } else { diagnostic }
+                if keep {
+                    diagnostic.hint("its last good version stays in use until this is mended")
+                } else {
+                    diagnostic
+                }
             }));
         }
     }
@@ -248,10 +252,9 @@ impl Loader<'_> {
             vec![Diagnostic::error(format!("{key}{dot}{inner}"), error.at, error.message).in_text(text)]
         })?;
         self.config.diagnostics.extend(
-            decoded
-                .unknown
-                .into_iter()
-                .map(|(name, at)| Diagnostic::error(key, at, format!("unknown field `{name}`")).warning().in_text(text)),
+            decoded.unknown.into_iter().map(|(name, at)| {
+                Diagnostic::error(key, at, format!("unknown field `{name}`")).warning().in_text(text)
+            }),
         );
         Ok(decoded.value)
     }

@@ -9,8 +9,8 @@ use echion_model::yaml::{self, Kind, Node};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{Config, version_of};
 use super::keys::{Loader, SubscriptionSource, copy};
+use super::{Config, version_of};
 use crate::template::Template;
 
 /// The key in the ConfigMap.
@@ -155,7 +155,9 @@ impl Loader<'_> {
             (Ok(legacy), _) => self.config.legacy = Arc::new(legacy),
             (Err(diagnostic), Some(Config { legacy, .. })) if !legacy.text.is_empty() => {
                 self.config.legacy = Arc::clone(legacy);
-                self.config.diagnostics.push(diagnostic.hint("its last good version stays in use until this is mended"));
+                self.config
+                    .diagnostics
+                    .push(diagnostic.hint("its last good version stays in use until this is mended"));
             }
             (Err(diagnostic), _) => self.config.diagnostics.push(diagnostic),
         }

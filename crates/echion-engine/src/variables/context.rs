@@ -35,7 +35,16 @@ impl EvaluationContext {
         let clock = now.clone();
         let time = Value::Map(time(move || clock.clone()));
         let variable = "app".into();
-        Self { now, time, strings: Value::Map(strings()), variable, repository, world: None, lookups: true, progress: None }
+        Self {
+            now,
+            time,
+            strings: Value::Map(strings()),
+            variable,
+            repository,
+            world: None,
+            lookups: true,
+            progress: None,
+        }
     }
 
     /// The same moment for a kind of resource that conditions and templates know under another name than `app`.

@@ -1,14 +1,14 @@
 //! The names a trigger or template can use beside the resource: `time`, `strings`, `repo`.
 
 mod address;
-mod repo;
 mod context;
+mod repo;
 mod strings;
 mod time;
 
+pub use context::{EvaluationContext, Progress};
 pub(crate) use repo::Forgiving;
 pub use repo::{AppDetail, CommitMetadata, FileParameter, Helm, Parameter, Repository, repo};
-pub use context::{EvaluationContext, Progress};
 pub use strings::strings;
 pub use time::time;
 

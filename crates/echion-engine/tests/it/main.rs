@@ -11,8 +11,8 @@ mod world;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use echion_engine::variables::{AppDetail, CommitMetadata, Repository, EvaluationContext};
-use echion_engine::{Conditions, Config, Documents, Inputs, Namespaces, Plan, Sources, look};
+use echion_engine::variables::{AppDetail, CommitMetadata, EvaluationContext, Repository};
+use echion_engine::{Conditions, Config, Documents, Inputs, Namespaces, Plan, Sources, evaluate};
 use echion_model::{Environment, Resource, State};
 use echion_value::Value;
 

@@ -218,7 +218,8 @@ fn a_condition_without_once_per_counts_again_after_it_was_false() {
 #[test]
 fn other_namespaces_are_skipped_where_patterns_say_so() {
     let resource = app("kind: Application\nmetadata: {name: demo, namespace: team-b}\n");
-    let context = echion_engine::variables::EvaluationContext::at_millis(crate::NOW, std::sync::Arc::new(crate::Nothing));
+    let context =
+        echion_engine::variables::EvaluationContext::at_millis(crate::NOW, std::sync::Arc::new(crate::Nothing));
     let namespaces = echion_engine::Namespaces::new("argocd", ["team-a"]).unwrap();
     let look = echion_engine::Inputs {
         resource: &resource,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use echion_engine::variables::EvaluationContext;
-use echion_engine::{Action, Inputs, Namespaces, Plan, Preview, look};
+use echion_engine::{Action, Inputs, Namespaces, Plan, Preview, evaluate};
 use echion_model::World;
 
 use crate::{NOW, Nothing, config, with_status};
@@ -43,7 +43,14 @@ fn plan(context: &EvaluationContext, when: &str, message: &str) -> Plan {
     let resource = with_status("{}");
     evaluate(
         &config,
-        Inputs { resource: &resource, project: None, state: None, foreign: false, namespaces: &Namespaces::all(), context },
+        Inputs {
+            resource: &resource,
+            project: None,
+            state: None,
+            foreign: false,
+            namespaces: &Namespaces::all(),
+            context,
+        },
     )
 }
 

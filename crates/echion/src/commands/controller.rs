@@ -50,11 +50,11 @@ pub(super) async fn run(args: Controller) -> Outcome {
     let server = tokio::spawn(serve(listener, metrics, health, setup::clock(), std::future::pending()));
     tracing::warn!(namespace = %home, version = env!("CARGO_PKG_VERSION"), "Controller is running.");
     let identity = format!("{}-{}", setup::host_name(), std::process::id());
-    let lease =
-        (options.election != Election::Off).then(|| Lease::new(client.clone(), &home, LEASE, &identity));
+    let lease = (options.election != Election::Off).then(|| Lease::new(client.clone(), &home, LEASE, &identity));
     let (election, ledger) = (options.election, options.ledger.clone());
     let leadership = Leadership { lease, election, identity, ledger };
-    let cluster = Cluster { options, client, home, kinds, reporter: reporter.clone(), repo_server: Arc::new(repo_server) };
+    let cluster =
+        Cluster { options, client, home, kinds, reporter: reporter.clone(), repo_server: Arc::new(repo_server) };
     let served = leadership.run(&reporter, setup::stopping(), async |ledger, stop| {
         Driver::new(cluster.parts(ledger)?).serve(stop).await.map_err(Failure::from)
     });

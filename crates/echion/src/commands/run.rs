@@ -19,10 +19,8 @@ const NAMED: u32 = 10;
 
 pub(super) async fn run(args: Run) -> Outcome {
     let line = Line::open(&args.sources, &args.resources, &args.application_namespaces)?;
-    let name = args
-        .ledger
-        .clone()
-        .unwrap_or_else(|| format!("sqlite:{}", args.resources.join(".echion.sqlite").display()));
+    let name =
+        args.ledger.clone().unwrap_or_else(|| format!("sqlite:{}", args.resources.join(".echion.sqlite").display()));
     let quiet = args.output.output == Format::Json;
     let reporter = Arc::new(LineReporter::new(line.config_name(), quiet));
     if args.dry_run {
@@ -99,7 +97,8 @@ async fn print_summary(summary: &Summary, ledger: &SharedLedger, format: Format)
 }
 
 fn print_plans(plans: &[Plan], format: Format) -> ExitCode {
-    let failed = |plan: &Plan| plan.steps.iter().any(|s| matches!(s.action, Action::Failed(_) | Action::Unconfigured(_)));
+    let failed =
+        |plan: &Plan| plan.steps.iter().any(|s| matches!(s.action, Action::Failed(_) | Action::Unconfigured(_)));
     let code = if plans.iter().any(failed) { ExitCode::from(1) } else { ExitCode::SUCCESS };
     if format == Format::Json {
         let list: Vec<_> = plans.iter().map(|plan| json!({ "plan": plan, "deliveries": plan.intents })).collect();
