@@ -534,3 +534,6 @@ pub fn digest(annotation: Option<&str>) -> u64 {
     annotation.unwrap_or_default().hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests;
