@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_nats::{ConnectErrorKind, ConnectOptions, Event, HeaderMap, PublishErrorKind};
+use async_nats::{ConnectErrorKind, ConnectOptions, Event, HeaderMap, PublishErrorKind, RequestErrorKind, ServerError};
 use async_trait::async_trait;
 use echion_model::{Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use tokio::sync::mpsc;
@@ -18,6 +18,9 @@ use crate::vendor::{self, Opening, Vendor};
 
 /// How long connecting, and all that follows, may take.
 const PATIENCE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(20));
+
+/// The subject of a request that nobody takes: the server's response to it confirms all that came before.
+const PROBE: &str = "echion-probe";
 
 /// The type.
 pub(crate) static KIND: ServiceKind = ServiceKind {
@@ -122,22 +125,58 @@ impl Nats {
             PublishErrorKind::Send => broke(error.to_string()),
         })?;
         sent.store(true, Ordering::Relaxed);
-        client.flush().await.map_err(|e| broke(e.to_string()))?;
-        // The server refuses with a line of its own before it confirms the flush; all lines are seen when the client has closed.
+        self.confirm(&client, &mut seen, sent).await?;
+        // All that the server reported is seen when the client has closed.
         client.drain().await.map_err(|e| broke(e.to_string()))?;
         while let Some(event) = seen.recv().await {
             match event {
-                Event::ServerError(error) => {
-                    let hint = "let the user publish to the subject";
-                    return Err(SendError::attention(excerpt(&error.to_string()), hint));
-                }
-                Event::ClientError(error) => return Err(broke(error.to_string())),
+                Event::ServerError(error) if !is_about_probe(&error) => return Err(denied(&error)),
                 Event::Closed => break,
                 _ => {}
             }
         }
         Ok(Receipt { answer: "the server has it".to_owned() })
     }
+
+    /// Waits until the server has processed what was published. It handles lines in their order: when it has responded to a later one, even by
+    /// refusing that, a refusal of the message is in.
+    async fn confirm(
+        &self,
+        client: &async_nats::Client,
+        seen: &mut mpsc::UnboundedReceiver<Event>,
+        sent: &AtomicBool,
+    ) -> Result<(), SendError> {
+        let probe = format!("{PROBE}.{}", client.new_inbox());
+        let mut response = std::pin::pin!(client.request(probe, Vec::new().into()));
+        loop {
+            tokio::select! {
+                biased;
+                event = seen.recv() => match event {
+                    Some(Event::ServerError(error)) if is_about_probe(&error) => return Ok(()),
+                    Some(Event::ServerError(error)) => return Err(denied(&error)),
+                    Some(Event::ClientError(error)) => return Err(broken(sent, &error.to_string())),
+                    Some(Event::Disconnected | Event::Closed) | None => return Err(broken(sent, "the connection broke")),
+                    Some(_) => {}
+                },
+                response = &mut response => return match response {
+                    Err(error) if error.kind() != RequestErrorKind::NoResponders => {
+                        Err(broken(sent, &format!("no confirmation: {error}")))
+                    }
+                    _ => Ok(()),
+                },
+            }
+        }
+    }
+}
+
+/// Whether a refusal is about the probe: its subject, or the inbox, which is the only subscription.
+fn is_about_probe(error: &ServerError) -> bool {
+    let text = error.to_string();
+    text.contains(PROBE) || text.contains("Subscription")
+}
+
+fn denied(error: &ServerError) -> SendError {
+    SendError::attention(excerpt(&error.to_string()), "let the user publish to the subject")
 }
 
 /// A connection that broke or stalled: retryable as long as the message had not left.

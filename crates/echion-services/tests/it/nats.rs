@@ -97,6 +97,10 @@ async fn a_user_is_checked_and_so_is_the_subject() {
     let options = format!("{url}username: u\npassword: marked-password\n");
     publish(&options, "allowed.x").await.unwrap();
     assert!(next(&mut inbox).await.contains("hello"));
+    // Whether the refusal is seen must not depend on time.
+    for _ in 0..50 {
+        assert_eq!(publish(&options, "other.x").await.unwrap_err().kind, SendErrorKind::Attention);
+    }
     let error = publish(&options, "other.x").await.unwrap_err();
     assert!(error.kind == SendErrorKind::Attention && error.hint.contains("publish to the subject"), "{error:?}");
     let error = publish(&format!("{url}username: u\npassword: marked-wrong-1\n"), "allowed.x").await.unwrap_err();
@@ -148,5 +152,19 @@ async fn a_connection_that_breaks_is_unknown_only_once_the_message_has_left() {
     for (place, want) in [("CONNECT", RETRY), ("HPUB", SendErrorKind::Unknown)] {
         let error = publish(&format!("url: nats://127.0.0.1:{}\n", breaking_at(place).await), "x").await.unwrap_err();
         assert_eq!(error.kind, want, "{place}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_may_do_nothing_else_can_publish() {
+    for rest in ["subscribe: {deny: \">\"}", "subscribe: \"_INBOX.>\""] {
+        let reader = "{user: r, password: marked-reader-1}";
+        let user = format!("{{user: u, password: marked-password, permissions: {{publish: \"allowed.>\", {rest}}}}}");
+        let server = server(&format!("authorization: {{users: [{user}, {reader}]}}")).await;
+        let mut inbox = subscribe(&server, ",\"user\":\"r\",\"pass\":\"marked-reader-1\"", "allowed.x").await;
+        let options = format!("url: nats://127.0.0.1:{}\nusername: u\npassword: marked-password\n", server.port);
+        publish(&options, "allowed.x").await.unwrap();
+        assert!(next(&mut inbox).await.contains("hello"));
+        assert_eq!(publish(&options, "other.x").await.unwrap_err().kind, SendErrorKind::Attention);
     }
 }

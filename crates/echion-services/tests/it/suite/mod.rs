@@ -204,7 +204,7 @@ impl Steps {
             recorder.fail_at(at - self.before, reply);
             return case.send(service, &crate::Pad::default()).await;
         }
-        let more = if matches!(reply, Reply::Hang) { "timeout: 600ms\n" } else { "" };
+        let more = if matches!(reply, Reply::Hang) { "timeout: 1500ms\n" } else { "" };
         recorder.fail_at(at, reply);
         case.send(&case.open(more), &crate::Pad::default()).await
     }
@@ -322,7 +322,7 @@ async fn broken_responses_of(kind: &'static ServiceKind) {
 }
 
 async fn broken_responses_of_case(recorder: &Recorder, fixture: &Fixture, case: &Case<'_>) {
-    let (service, hurried) = (case.open(""), case.open("timeout: 400ms\n"));
+    let (service, hurried) = (case.open(""), case.open("timeout: 1500ms\n"));
     let steps = Steps::of(fixture, case, recorder).await;
     steps.warm(case, recorder, &[&service, &hurried]).await;
     let unread = if fixture.says("empty") == "delivered" { "delivered" } else { "unknown" };
@@ -335,7 +335,6 @@ async fn broken_responses_of_case(recorder: &Recorder, fixture: &Fixture, case: 
             (Reply::Drop, lost),
             (Reply::Cut(200), lost),
             (Reply::Cut(410), "attention"),
-            (Reply::Hang, lost),
             (Reply::ok("\u{1}\u{fffd}{[garbled"), if auxiliary { "retryable" } else { unread }),
             (Reply::ok("<html>proxy</html>"), if auxiliary { "retryable" } else { unread }),
             (Reply::ok("null"), unread),
@@ -343,6 +342,7 @@ async fn broken_responses_of_case(recorder: &Recorder, fixture: &Fixture, case: 
             (Reply::ok(&flood), if auxiliary { "retryable" } else { unread }),
             (Reply::Answer(500, Vec::new(), flood.clone()), "retryable"),
             (Reply::Answer(504, Vec::new(), flood.clone()), lost),
+            (Reply::Hang, lost),
         ] {
             // In between, what a look-up finds may be nothing, and what was posted need not be understood.
             let ok =
