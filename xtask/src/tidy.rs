@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::citations;
 use crate::step::Failed;
 
-/// Which crates of the workspace a crate may import: the table of ARCHITECTURE.md. The binary may import all.
+/// Which crates of the workspace a crate may import: the table of ARCHITECTURE.md.
 const LAYERS: &[(&str, &[&str])] = &[
     ("echion-value", &[]),
     ("echion-expr", &["echion-value"]),
@@ -22,6 +22,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("echion-delivery", &["echion-model"]),
     ("echion-sources", &["echion-model", "echion-value"]),
     ("echion-sandbox", &[]),
+    ("echion-runtime", &["echion-delivery", "echion-engine", "echion-model", "echion-value"]),
+    (
+        "echion",
+        &["echion-console", "echion-delivery", "echion-runtime", "echion-sandbox", "echion-services", "echion-sources"],
+    ),
 ];
 
 /// What the pure crates must not link: they do no I/O.

@@ -5,26 +5,24 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use echion_delivery::{AttemptReporter, Attempted, Clock, Dispatcher, Route, Routes, RunAhead, Totals};
-use echion_engine::{Dependencies, Inputs, Namespaces, Plan, render_again};
-use echion_model::{
-    Counts, Delivery, DeliveryId, LedgerError, Observation, Outcome, Resource, ResourceId, RouteKey, Selection,
-    SharedLedger, Source, SourceError, StateMirror,
-};
+use echion_delivery::{Dispatcher, Route, Routes, RunAhead};
+use echion_engine::{Dependencies, Plan};
+use echion_model::{DeliveryId, LedgerError, Observation, Resource, ResourceId, RouteKey, Source, SourceError};
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
-use crate::configuration::{Compile, ConfigurationChange, Configurations};
+use crate::configuration::{ConfigurationChange, Configurations};
 use crate::index::{self, Command, Index, SourceId, Verdict};
 use crate::lanes::{Lanes, Room};
-use crate::pipeline::{Moment, Pipeline, Tally};
+use crate::outdated::render_one_again;
+use crate::parts::{Parts, RuntimeError, Settings, Summary};
+use crate::pipeline::{Pipeline, Tally};
 use crate::projects::Projects;
-use crate::reporter::Reporter;
-use crate::repositories::{RepositoryCache, RepositoryServer};
-use crate::state_mirror::{AnnotationUpdate, AnnotationWriter};
+use crate::repositories::RepositoryCache;
+use crate::state_mirror::{AnnotationWriter, Attempts};
 
 /// Evaluations under way before the next observation is taken.
 const EVALUATIONS: usize = 64;
@@ -43,74 +41,6 @@ const END_GRACE: Duration = Duration::from_millis(1_500);
 
 /// With a ledger that ends with the process, so many deliveries may be ahead of the annotations.
 const RUN_AHEAD: u32 = 16;
-
-/// How a driver behaves where sources differ.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Changes of the configuration that come together are compiled together.
-    pub config_debounce: Duration,
-    /// How long after a change of the configuration, or of a project, resources that do not change themselves are evaluated. Whoever edits
-    /// has so long to correct it before it concerns everything.
-    pub config_grace: Duration,
-}
-
-/// What a driver is made of.
-pub struct Parts {
-    /// What is remembered.
-    pub ledger: SharedLedger,
-    /// The namespace of the configuration.
-    pub home: String,
-    /// Compiles it.
-    pub compile: Compile,
-    /// ConfigMaps and Secrets, in order and without end.
-    pub configuration: BoxStream<'static, ConfigurationChange>,
-    /// The AppProjects.
-    pub projects: Arc<dyn Source>,
-    /// The resources.
-    pub resources: Vec<Arc<dyn Source>>,
-    /// Where the state of resources is written back, if it is.
-    pub mirror: Option<Arc<dyn StateMirror>>,
-    /// The repo-server, if there is one.
-    pub repository: Option<Arc<dyn RepositoryServer>>,
-    /// The namespaces whose resources are evaluated.
-    pub namespaces: Namespaces,
-    /// Makes the moment in which something is evaluated.
-    pub moment: Moment,
-    /// The clock.
-    pub clock: Clock,
-    /// Told of everything.
-    pub reporter: Arc<dyn Reporter>,
-    /// How it behaves.
-    pub settings: Settings,
-}
-
-/// Why a driver ended.
-#[derive(Debug, thiserror::Error)]
-pub enum RuntimeError {
-    /// Nothing may be sent without a ledger.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// A task ended that must not: a defect of ours.
-    #[error("{0} ended unexpectedly")]
-    Ended(&'static str),
-}
-
-/// What was done.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Summary {
-    /// Resources there are.
-    pub resources: usize,
-    /// Resources that were not evaluated.
-    pub skipped: usize,
-    /// Deliveries that were decided.
-    pub planned: usize,
-    /// Notifications that could not be rendered.
-    pub failed: usize,
-    /// Attempts by how they ended.
-    pub totals: Totals,
-    /// What is in the ledger afterwards, from earlier runs as well.
-    pub counts: Counts,
-}
 
 enum Event {
     Project(Observation),
@@ -654,81 +584,6 @@ impl Driver {
             }
             Done::Drifted(Ok(drifted))
         });
-    }
-}
-
-/// Renders one parked delivery anew. One that cannot be is sent as it was.
-async fn render_one_again(
-    pipeline: &Arc<Pipeline>,
-    sources: &[Arc<dyn Source>],
-    places: &std::collections::HashMap<ResourceId, SourceId>,
-    id: &DeliveryId,
-) -> Result<(), LedgerError> {
-    let Some(delivery) = pipeline.ledger.delivery(id).await? else { return Ok(()) };
-    let now = pipeline.now();
-    let rendered = match places.get(&delivery.resource) {
-        Some(source) => rendered_again(pipeline, sources, *source, &delivery).await,
-        None => None,
-    };
-    match rendered {
-        Some(notification) => {
-            let (_, version) = pipeline
-                .configurations
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .channel(&delivery.intent.route());
-            pipeline.ledger.render_again(id, &notification, &version, now).await
-        }
-        None => pipeline.ledger.redeliver(&Selection::Id(id.0.clone()), now).await.map(|_| ()),
-    }
-}
-
-async fn rendered_again(
-    pipeline: &Arc<Pipeline>,
-    sources: &[Arc<dyn Source>],
-    source: SourceId,
-    delivery: &Delivery,
-) -> Option<echion_model::Notification> {
-    let resource = sources.get(source)?.get(&delivery.resource).await.ok()??;
-    let config = {
-        let configurations = pipeline.configurations.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(configurations.owner(&delivery.intent.owner)?)
-    };
-    let project = pipeline.projects.read().unwrap_or_else(PoisonError::into_inner).of(&resource);
-    let query = pipeline.repositories.begin();
-    let context = pipeline.context(&config, source, &query);
-    let (namespaces, route) = (pipeline.namespaces.clone(), delivery.intent.route());
-    let render = move || {
-        let inputs = Inputs {
-            resource: &resource,
-            project: project.as_ref(),
-            state: None,
-            foreign: false,
-            namespaces: &namespaces,
-            context: &context,
-        };
-        render_again(&config, inputs, &route).ok()
-    };
-    tokio::task::spawn_blocking(render).await.ok().flatten()
-}
-
-/// Tells the reporter of attempts, and the writer of annotations of what has arrived.
-struct Attempts {
-    reporter: Arc<dyn Reporter>,
-    annotations: Option<mpsc::UnboundedSender<AnnotationUpdate>>,
-}
-
-impl AttemptReporter for Attempts {
-    fn attempted(&self, attempted: &Attempted) {
-        if let (Outcome::Delivered(_), Some(annotations)) = (&attempted.outcome, &self.annotations) {
-            // Nobody waits for it any more when the driver has ended.
-            let _ = annotations.send(AnnotationUpdate { id: attempted.delivery.resource.clone(), force: false });
-        }
-        self.reporter.attempted(attempted);
-    }
-
-    fn ledger_failed(&self, error: &LedgerError) {
-        self.reporter.ledger_failed(error);
     }
 }
 

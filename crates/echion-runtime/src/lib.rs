@@ -5,12 +5,17 @@
 //! * [`Driver`] executes the commands. Evaluation runs next to its loop, so that nothing costly delays anybody else.
 //! * [`StateMirrors`](state_mirror) write the acknowledged state back to where resources come from.
 
+// Whoever wires the line names its parts by these.
+pub use {echion_engine as engine, echion_model as model, echion_value as value};
+
 mod cache;
 mod configuration;
 mod driver;
 mod evaluation;
 pub mod index;
 mod lanes;
+mod outdated;
+mod parts;
 mod pipeline;
 mod projects;
 mod reporter;
@@ -18,6 +23,7 @@ mod repositories;
 pub mod state_mirror;
 
 pub use configuration::{Compile, ConfigurationChange, Configurations};
-pub use driver::{Driver, Parts, RuntimeError, Settings, Summary};
+pub use driver::Driver;
+pub use parts::{Parts, RuntimeError, Settings, Summary};
 pub use reporter::{Evaluated, Reporter};
 pub use repositories::RepositoryServer;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use echion_delivery::RunAhead;
+use echion_delivery::{AttemptReporter, Attempted, RunAhead};
 use echion_engine::encode_annotation;
-use echion_model::{ResourceId, SharedLedger, State, StateMirror, Written};
+use echion_model::{LedgerError, Outcome, ResourceId, SharedLedger, State, StateMirror, Written};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -155,9 +155,29 @@ impl AnnotationWriter {
         }
     }
 
-    async fn read(&self, id: &ResourceId) -> Result<Option<(echion_model::Mirror, State)>, echion_model::LedgerError> {
+    async fn read(&self, id: &ResourceId) -> Result<Option<(echion_model::Mirror, State)>, LedgerError> {
         let Some(mirror) = self.ledger.mirrored(id).await? else { return Ok(None) };
         Ok(Some((mirror, self.ledger.acknowledged(id).await?)))
+    }
+}
+
+/// Tells the reporter of attempts, and the writer of annotations of what has arrived.
+pub(crate) struct Attempts {
+    pub(crate) reporter: Arc<dyn Reporter>,
+    pub(crate) annotations: Option<mpsc::UnboundedSender<AnnotationUpdate>>,
+}
+
+impl AttemptReporter for Attempts {
+    fn attempted(&self, attempted: &Attempted) {
+        if let (Outcome::Delivered(_), Some(annotations)) = (&attempted.outcome, &self.annotations) {
+            // Nobody waits for it any more when the driver has ended.
+            let _ = annotations.send(AnnotationUpdate { id: attempted.delivery.resource.clone(), force: false });
+        }
+        self.reporter.attempted(attempted);
+    }
+
+    fn ledger_failed(&self, error: &LedgerError) {
+        self.reporter.ledger_failed(error);
     }
 }
 

@@ -316,7 +316,7 @@ pub(crate) enum StatusArg {
 }
 
 fn duration(text: &str) -> Result<i64, String> {
-    let nanos =
-        echion_value::time::parse_duration(text).map_err(|_| "expected a duration such as 15s or 2m".to_owned())?;
+    let nanos = echion_runtime::value::time::parse_duration(text)
+        .map_err(|_| "expected a duration such as 15s or 2m".to_owned())?;
     if nanos < 0 { Err("expected a duration of zero or more".to_owned()) } else { Ok(nanos / 1_000_000) }
 }

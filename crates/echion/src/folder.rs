@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use echion_engine::Namespaces;
-use echion_model::SharedLedger;
+use echion_runtime::engine::Namespaces;
+use echion_runtime::model::SharedLedger;
 use echion_runtime::{ConfigurationChange, Parts, Reporter, Settings};
 use echion_sources::{Folder, Problem, watch_files};
 use futures::stream::{self, BoxStream, StreamExt as _};
@@ -18,7 +18,7 @@ const DEBOUNCE: Duration = Duration::from_millis(100);
 /// A folder of resources, and the files of its configuration.
 pub(crate) struct Line {
     sources: args::Sources,
-    loaded: echion_engine::Sources,
+    loaded: echion_runtime::engine::Sources,
     pub(crate) folder: Folder,
     namespaces: Namespaces,
 }
@@ -105,11 +105,11 @@ impl Line {
 }
 
 /// The namespace of the configuration.
-fn home(loaded: &echion_engine::Sources) -> &str {
+fn home(loaded: &echion_runtime::engine::Sources) -> &str {
     if loaded.namespace.is_empty() { "argocd" } else { &loaded.namespace }
 }
 
-fn changes(home: &str, loaded: echion_engine::Sources) -> Vec<ConfigurationChange> {
+fn changes(home: &str, loaded: echion_runtime::engine::Sources) -> Vec<ConfigurationChange> {
     vec![
         ConfigurationChange::Secret(home.to_owned(), Some(loaded.secret)),
         ConfigurationChange::ConfigMap(home.to_owned(), Some(loaded.config_map)),

@@ -1,6 +1,6 @@
 //! Who delivers: one replica leads, the others wait for it.
 
-use echion_model::SharedLedger;
+use echion_runtime::model::SharedLedger;
 use echion_sources::kubernetes::{Lease, Term};
 use tokio::sync::watch;
 

@@ -88,7 +88,7 @@ where
         event.record(&mut fields);
         let level = word(*event.metadata().level());
         let seconds = crate::setup::now().div_euclid(1000);
-        let time = echion_value::time::Time::from_unix(seconds, 0).format("2006-01-02T15:04:05Z07:00");
+        let time = echion_runtime::value::time::Time::from_unix(seconds, 0).format("2006-01-02T15:04:05Z07:00");
         match self.0 {
             LogFormat::Json => {
                 let mut line = fields.others;

@@ -42,8 +42,8 @@ impl From<echion_runtime::RuntimeError> for Failure {
     }
 }
 
-impl From<echion_model::LedgerError> for Failure {
-    fn from(error: echion_model::LedgerError) -> Self {
+impl From<echion_runtime::model::LedgerError> for Failure {
+    fn from(error: echion_runtime::model::LedgerError) -> Self {
         let cause = std::error::Error::source(&error).map(|c| format!(": {c}")).unwrap_or_default();
         Self::new(format!("cannot {error}{cause}"))
             .hint("nothing is sent without a ledger: make room, stop the other process, or choose another file with `--ledger sqlite:FILE`")

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use echion_engine::Namespaces;
-use echion_model::Tenant;
+use echion_runtime::engine::Namespaces;
+use echion_runtime::model::Tenant;
 use echion_sources::kubernetes::{Access, ResourceKind};
 use echion_sources::reposerver::{Address, Identity, Trust};
 use tracing::Level;
@@ -193,9 +193,9 @@ fn access(cluster: Cluster) -> Access {
         user: cluster.user,
         namespace: cluster.namespace,
         server: cluster.server,
-        token: cluster.token.map(echion_model::Secret::new),
+        token: cluster.token.map(echion_runtime::model::Secret::new),
         username: cluster.username,
-        password: cluster.password.map(echion_model::Secret::new),
+        password: cluster.password.map(echion_runtime::model::Secret::new),
         act_as: cluster.act_as,
         act_as_groups: cluster.act_as_group,
         act_as_uid: cluster.act_as_uid,

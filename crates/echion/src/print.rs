@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
 use clap::ColorChoice;
-use echion_model::{Diagnostic, Severity};
+use echion_runtime::model::{Diagnostic, Severity};
 
 use crate::Failure;
 

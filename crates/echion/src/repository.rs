@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use echion_engine::variables::{AppDetail, CommitMetadata, FileParameter, Helm, Parameter};
 use echion_runtime::RepositoryServer;
+use echion_runtime::engine::variables::{AppDetail, CommitMetadata, FileParameter, Helm, Parameter};
+use echion_runtime::value::time::Time;
 use echion_sources::reposerver::{AppDetails, HelmParameter, RepoServer, RevisionMetadata, Source};
-use echion_value::time::Time;
 
 /// The repo-server as the runtime queries it.
 pub(crate) struct ArgoRepositoryServer(pub(crate) Arc<RepoServer>);

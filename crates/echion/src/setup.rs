@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use echion_delivery::SqlLedger;
-use echion_engine::variables::{AppDetail, CommitMetadata, EvaluationContext, Repository};
-use echion_engine::{Config, Documents, DocumentsError, Sources};
-use echion_model::{Environment, Resource, Secret, SharedLedger, Tenant, yaml};
-use echion_value::Value;
+use echion_runtime::engine::variables::{AppDetail, CommitMetadata, EvaluationContext, Repository};
+use echion_runtime::engine::{Config, Documents, DocumentsError, Sources};
+use echion_runtime::model::{Environment, Resource, Secret, SharedLedger, Tenant, yaml};
+use echion_runtime::value::Value;
 
 use crate::world::System;
 use crate::{Failure, args};
@@ -97,7 +97,7 @@ pub(crate) fn environment() -> Environment {
     Environment {
         user_agent: concat!("echion/", env!("CARGO_PKG_VERSION")).to_owned(),
         certificates: Some(certificates),
-        conditions: Some(Arc::new(echion_engine::Conditions)),
+        conditions: Some(Arc::new(echion_runtime::engine::Conditions)),
         tenant: None,
         variables,
     }

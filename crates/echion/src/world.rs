@@ -4,7 +4,7 @@ use std::net::ToSocketAddrs;
 use std::sync::{LazyLock, mpsc};
 use std::time::{Duration, Instant};
 
-use echion_model::World;
+use echion_runtime::model::World;
 
 /// The longest that looking up a host name may take.
 const LOOKUP: Duration = Duration::from_secs(3);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use echion_console::{bind, serve};
-use echion_engine::{NOTIFIED, Namespaces};
-use echion_model::{SharedLedger, Source, StateMirror};
+use echion_runtime::engine::{NOTIFIED, Namespaces};
+use echion_runtime::model::{SharedLedger, Source, StateMirror};
 use echion_runtime::{ConfigurationChange, Driver, Parts, Settings};
 use echion_sources::kubernetes::{
     Client, ConfigurationChange as Change, Kinds, KubernetesMirror, KubernetesSource, Lease, ResourceKind, Scope,

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use echion_model::{Filter, Selection, SharedLedger, Status};
-use echion_value::time::{RFC3339, Time};
+use echion_runtime::model::{Filter, Selection, SharedLedger, Status};
+use echion_runtime::value::time::{RFC3339, Time};
 use serde_json::json;
 
 use crate::args::{Deliveries, Format, StatusArg};

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use echion_engine::{Preview, cases};
+use echion_runtime::engine::{Preview, cases};
 use serde_json::json;
 
 use super::jsonl;
@@ -23,7 +23,7 @@ pub(super) fn run(args: Expr) -> Outcome {
         Err(error) => return Ok(failed(error)),
     };
     match args.output.output {
-        Format::Table => print::out(&echion_value::format::display(&value).to_text()),
+        Format::Table => print::out(&echion_runtime::value::format::display(&value).to_text()),
         Format::Json => {
             let shown = cases::expr::describe(json!(null), &value);
             if let Some(error) = shown["err"].as_str() {
@@ -57,7 +57,7 @@ fn trace(preview: &Preview, source: &str, format: Format) -> Outcome {
             let rows: Vec<Vec<String>> = steps
                 .map(|(step, part)| {
                     let value = match &step.outcome {
-                        Ok(value) => echion_value::format::display(value).to_text().into_owned(),
+                        Ok(value) => echion_runtime::value::format::display(value).to_text().into_owned(),
                         Err(message) => format!("error: {message}"),
                     };
                     vec![

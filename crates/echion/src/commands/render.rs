@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use echion_engine::cases;
+use echion_runtime::engine::cases;
 use serde_json::json;
 
 use super::jsonl;

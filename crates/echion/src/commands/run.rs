@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use echion_engine::{Action, Plan};
-use echion_model::{Filter, SharedLedger, Status};
+use echion_runtime::engine::{Action, Plan};
+use echion_runtime::model::{Filter, SharedLedger, Status};
 use echion_runtime::{Driver, Summary};
 use serde_json::json;
 

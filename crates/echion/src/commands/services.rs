@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use echion_model::Length;
+use echion_runtime::model::Length;
 use serde_json::json;
 
 use crate::args::{Format, Output};

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use echion_model::{DeliveryId, Message, NoMemory, Notification, yaml};
+use echion_runtime::model::{DeliveryId, Message, NoMemory, Notification, yaml};
 use serde_json::{Map, Value};
 
 use crate::args::{GetFormat, Template};
@@ -54,7 +54,7 @@ async fn notify(
         let (service, address) = recipient.split_once(':').unwrap_or((recipient, ""));
         let address = address.split(':').next().unwrap_or_default();
         let variables = context.template_variables(&config, &resource, None, service);
-        let variables = echion_value::Value::Map(context.with_recipient(&variables, address));
+        let variables = echion_runtime::value::Value::Map(context.with_recipient(&variables, address));
         let context = context.render_context(&variables);
         let failed = |error: String| Failure::new(format!("template `{name}`: {error}"));
         if service == echion_services::CONSOLE.name {
@@ -98,10 +98,10 @@ async fn notify(
 }
 
 /// A template as it is written.
-fn source(sources: &echion_engine::Sources, name: &str) -> Value {
+fn source(sources: &echion_runtime::engine::Sources, name: &str) -> Value {
     let text = sources.config_map.get(&format!("template.{name}")).map(String::as_str).unwrap_or_default();
     let value = yaml::parse(text).map(|node| node.to_value()).unwrap_or_default();
-    let json = echion_value::json::marshal_plain(&value).unwrap_or_default();
+    let json = echion_runtime::value::json::marshal_plain(&value).unwrap_or_default();
     serde_json::from_slice(&json).unwrap_or_default()
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use echion_engine::{Condition, cases};
+use echion_runtime::engine::{Condition, cases};
 use serde_json::{Map, Value, json};
 
 use super::jsonl;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use echion_delivery::Attempted;
-use echion_engine::{Action, Config};
-use echion_model::{Diagnostic, LedgerError, Outcome, SourceError};
+use echion_runtime::engine::{Action, Config};
+use echion_runtime::model::{Diagnostic, LedgerError, Outcome, SourceError};
 use echion_runtime::{Evaluated, Reporter};
 
 use crate::{print, setup};

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use echion_console::{Health, Metrics};
 use echion_delivery::Attempted;
-use echion_engine::{Action, Config};
-use echion_model::{Counts, Diagnostic, LedgerError, Outcome, ResourceId, Severity, SourceError};
+use echion_runtime::engine::{Action, Config};
+use echion_runtime::model::{Counts, Diagnostic, LedgerError, Outcome, ResourceId, Severity, SourceError};
 use echion_runtime::{Evaluated, Reporter};
 use echion_sources::kubernetes::{Client, Events, Kinds, Regarding, is_forbidden};
 
