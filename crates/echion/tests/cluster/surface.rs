@@ -49,7 +49,7 @@ async fn metrics_and_health_tell_what_happens() {
     for line in [
         r#"argocd_notifications_deliveries_total{trigger="on-degraded",service="wh",succeeded="true"} 1"#,
         r#"argocd_notifications_trigger_eval_total{name="on-degraded",triggered="true"} 1"#,
-        r#"echion_config_findings{namespace="metrics"} 0"#,
+        r#"echion_config_diagnostics{namespace="metrics"} 0"#,
         "echion_leader 1",
     ] {
         assert!(text.lines().any(|l| l == line), "{line}\n{text}");
