@@ -239,7 +239,11 @@ fn answer(status: u16, headers: &[(&str, &str)], body: Body) -> Response<Body> {
 }
 
 fn refusal(code: u16) -> Value {
-    let reason = if code == 410 { "Expired" } else { "Scripted" };
+    let reason = match code {
+        404 => "NotFound",
+        410 => "Expired",
+        _ => "Scripted",
+    };
     json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": "as the script says",
         "reason": reason, "code": code })
 }
