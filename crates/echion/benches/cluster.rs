@@ -21,7 +21,7 @@ use recorder::Recorder;
 use serde_json::{Value, json};
 use servers::{Space, shared};
 use tokio::task::JoinSet;
-use tokio::time::{interval, sleep};
+use tokio::time::{Instant, interval, sleep};
 
 /// An Application of about eight kilobytes: most of it are its resources, as with a real one.
 fn application(index: usize) -> Value {
@@ -45,6 +45,14 @@ fn application(index: usize) -> Value {
     })
 }
 
+/// The smallest one that conditions can look at.
+fn small(_: usize) -> Value {
+    json!({
+        "spec": { "project": "default" },
+        "status": { "sync": { "status": "OutOfSync" }, "health": { "status": "Healthy" } },
+    })
+}
+
 async fn configured(space: &Space, recorder: &Recorder) {
     space
         .configure(json!({
@@ -57,33 +65,35 @@ async fn configured(space: &Space, recorder: &Recorder) {
         .await;
 }
 
-async fn create(space: &Space, count: usize) {
+async fn create(space: &Space, count: usize, object: fn(usize) -> Value) {
     let mut creating = JoinSet::new();
     for lane in 0..8 {
         let space = space.clone();
         creating.spawn(async move {
             for index in (lane..count).step_by(8) {
-                space.create_app(&format!("app-{index:05}"), application(index)).await;
+                space.create_app(&format!("app-{index:05}"), object(index)).await;
             }
         });
     }
     creating.join_all().await;
 }
 
-async fn memory(count: usize) {
+async fn memory(namespace: &str, count: usize, object: fn(usize) -> Value) {
     let servers = shared().await;
     let recorder = Recorder::start().await;
-    let space = Space::create(&servers, "many").await;
+    let space = Space::create(&servers, namespace).await;
     configured(&space, &recorder).await;
-    create(&space, count).await;
+    create(&space, count, object).await;
     let size = serde_json::to_string(&space.api("applications").get("app-00000").await.unwrap()).unwrap().len();
-    let controller = Controller::start(&servers.admin("many"), &["--leader-election", "off"]).await;
+    let start = Instant::now();
+    let controller = Controller::start(&servers.admin(namespace), &["--leader-election", "off"]).await;
+    let listed = start.elapsed();
     sleep(Duration::from_secs(3)).await;
     let (rss, peak, before) = (controller.memory("VmRSS"), controller.memory("VmHWM"), controller.ticks());
     sleep(Duration::from_secs(30)).await;
     let ticks = controller.ticks() - before;
     println!(
-        "{count} Applications of {size} bytes: {} MiB resident, {} MiB at most, {} ms of processor in 30 s at rest",
+        "{count} Applications of {size} bytes: all are listed after {listed:.1?}; {} MiB resident, {} MiB at most, {} ms of processor in 30 s at rest",
         rss / 1024,
         peak / 1024,
         ticks * 10
@@ -96,7 +106,7 @@ async fn latency(apps: usize, changes: usize, rate: u64) {
     let recorder = Recorder::start().await;
     let space = Space::create(&servers, "quick").await;
     configured(&space, &recorder).await;
-    create(&space, apps).await;
+    create(&space, apps, application).await;
     let _controller = Controller::start(&servers.admin("quick"), &["--leader-election", "off"]).await;
     let started: Arc<Mutex<HashMap<String, SystemTime>>> = Arc::default();
     let mut clock = interval(Duration::from_micros(1_000_000 / rate));
@@ -138,6 +148,7 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         latency(500, 4, 50).await;
-        memory(10_000).await;
+        memory("many", 10_000, application).await;
+        memory("small", 30_000, small).await;
     });
 }

@@ -170,6 +170,14 @@ impl Servers {
         self.ready().await;
     }
 
+    /// The API server does nothing for a while, and then goes on.
+    pub(crate) async fn freeze_api(&self, time: Duration) {
+        let signal = |name: &str| Command::new("kill").args([name, &self.api.program.to_string()]).status().unwrap();
+        assert!(signal("-STOP").success());
+        sleep(time).await;
+        assert!(signal("-CONT").success());
+    }
+
     fn url(&self) -> String {
         format!("https://127.0.0.1:{}", self.ports[2])
     }

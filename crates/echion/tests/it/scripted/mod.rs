@@ -11,6 +11,9 @@ use serde_json::json;
 
 use server::{Break, Fault, Server};
 
+/// The annotation that holds the state.
+const NOTIFIED: &str = "notified.notifications.argoproj.io";
+
 /// The built program, and what it logs.
 struct Controller {
     child: Child,
@@ -20,11 +23,15 @@ struct Controller {
 
 impl Controller {
     fn start(server: &Server) -> Self {
+        Self::start_with(server, &["--leader-election", "off"])
+    }
+
+    fn start_with(server: &Server, flags: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut command = crate::echion();
         command.env("HOME", home.path()).env_remove("KUBECONFIG").env_remove("KUBERNETES_SERVICE_HOST");
         command.args(["controller", "--server", &format!("http://{}", server.address), "--token", "x", "-n", "argocd"]);
-        command.args(["--leader-election", "off", "--metrics-port", "0"]);
+        command.args(["--metrics-port", "0"]).args(flags);
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (sink, stderr) = (Arc::clone(&lines), child.stderr.take().unwrap());
@@ -56,7 +63,10 @@ impl Drop for Controller {
 
 /// A server with a configuration, a project, and three Applications that are done: two pages.
 async fn world() -> Server {
-    let server = Server::start().await;
+    world_on(Server::start().await)
+}
+
+fn world_on(server: Server) -> Server {
     let data = json!({
         "service.webhook.hook": format!("url: http://{}/hook", server.address),
         "template.told": "webhook:\n  hook:\n    method: POST\n    body: '{{.app.metadata.name}} {{.app.status.revision}}'",
@@ -261,4 +271,173 @@ async fn a_configuration_that_changes_while_its_watch_is_broken_is_used() {
         let before = server.told().len();
         server.until("told of it", |server| server.told().len() > before).await;
     }
+}
+
+/// A server with streaming lists is asked for them, and for nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_may_come_as_the_first_events_of_a_watch() {
+    let server = world_on(Server::of_version(32).await);
+    let _controller = running(&server).await;
+    assert_eq!(server.times("stream applications"), 1, "{:?}", server.requests());
+    assert_eq!(server.times("list applications") + server.times("watch applications"), 0, "{:?}", server.requests());
+    // Its history is gone, and what nobody saw is noticed by the next streaming list.
+    server.down("applications", true);
+    server.cut("applications", Break::Gone);
+    server.delete("applications", "b");
+    server.app("a", "r2");
+    server.compact(true);
+    server.down("applications", false);
+    server.until("told of it", |server| server.told().contains(&"a r2".to_owned())).await;
+    server.app("b", "r1");
+    let twice = |server: &Server| server.told().iter().filter(|told| *told == "b r1").count() == 2;
+    server.until("told of the other b", twice).await;
+    told_exactly(&server, "end", &["a r1", "a r2", "b r1", "b r1", "c r1"]).await;
+}
+
+/// K2
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_annotation_writes_do_not_stop_the_others() {
+    let server = world().await;
+    // More than are written at once, and than may be ahead of the annotations; they come first in the list.
+    let refused: Vec<String> = (0..24).map(|n| format!("0-refused-{n:02}")).collect();
+    for name in &refused {
+        server.refuse(name);
+        server.app(name, "r1");
+    }
+    let expected: Vec<String> =
+        refused.iter().map(|name| format!("{name} r1")).chain(FIRST.map(str::to_owned)).collect();
+    let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+    let controller = Controller::start(&server);
+    told_exactly(&server, "begin", &expected).await;
+    let written = |server: &Server, name: &str| server.annotation("applications", name, NOTIFIED).is_some();
+    let healthy = ["a", "b", "c", "fence"];
+    server.until("written", |server| healthy.iter().all(|name| written(server, name))).await;
+    assert!(refused.iter().all(|name| !written(&server, name)));
+    // Once after the delivery, and once more after the list, perhaps.
+    let patches = server.times("patch applications 0-refused");
+    assert!(patches <= 2 * refused.len(), "{patches}");
+    assert!(controller.log().contains("--annotations=read"), "{}", controller.log());
+}
+
+/// K3: a server that takes seconds to answer is slow, not gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_an_api_server_that_takes_seconds_to_answer_one_is_elected_and_everything_arrives() {
+    let server = world().await;
+    server.app("d", "r1");
+    server.app("e", "r1");
+    server.delay(Duration::from_millis(2500));
+    let controller = Controller::start_with(&server, &["--leader-election", "on"]);
+    told_exactly(&server, "end", &["a r1", "b r1", "c r1", "d r1", "e r1"]).await;
+    let log = controller.log();
+    assert!(!log.contains("no longer leads") && !log.contains("cannot be elected"), "{log}");
+}
+
+/// K3: nobody else writes the Lease, so it need not be read first.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_put_of_the_lease_a_period() {
+    let server = world().await;
+    let _controller = Controller::start_with(&server, &["--leader-election", "on"]);
+    server.asked("create leases", 0).await;
+    server.asked("replace leases", 0).await;
+    let first = tokio::time::Instant::now();
+    server.asked("replace leases", 2).await;
+    // Two periods of two seconds; the clock of this test is a bit late.
+    assert!(first.elapsed() > Duration::from_millis(3500), "{:?}", first.elapsed());
+    let requests = server.requests();
+    let elected = requests.iter().position(|request| request.starts_with("create leases")).unwrap();
+    let reads = requests[elected..].iter().filter(|request| request.starts_with("get leases")).count();
+    assert_eq!(reads, 0, "{requests:?}");
+}
+
+/// K5: whoever repairs a receiver need not do anything here.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_outside_repairs_is_delivered_by_itself() {
+    let server = world().await;
+    server.hook_faults(vec![401, 401, 401]);
+    let controller = Controller::start(&server);
+    // Nothing else happens that could show that it works again; the first repetition is after about a minute.
+    server.until("told everything", |server| server.told().len() == FIRST.len()).await;
+    assert_eq!(controller.log().matches("Parked").count(), 3, "{}", controller.log());
+    told_exactly(&server, "end", &FIRST).await;
+}
+
+/// K5: one delivery that arrives shows that the channel works again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_arrives_takes_those_with_it_that_were_refused() {
+    let server = world().await;
+    server.hook_faults(vec![401, 404, 401]);
+    let controller = Controller::start(&server);
+    server.until("parked", |_| controller.log().matches("Parked").count() == 3).await;
+    let repaired = tokio::time::Instant::now();
+    server.app("d", "r1");
+    told_exactly(&server, "end", &["a r1", "b r1", "c r1", "d r1"]).await;
+    assert!(repaired.elapsed() < Duration::from_secs(20), "{:?}", repaired.elapsed());
+}
+
+/// K8, K9: those that fail are read one by one after a minute, and those that only another configuration can cure not at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn failed_evaluations_never_list_the_cluster_again() {
+    let server = world().await;
+    let subscribed = |trigger: &str| {
+        let subscription = format!("notifications.argoproj.io/subscribe.{trigger}.hook");
+        json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": { "annotations": { subscription: "" } },
+            "spec": { "project": "default" }, "status": { "phase": "done", "revision": "r1" },
+        })
+    };
+    let data = json!({
+        "service.webhook.hook": format!("url: http://{}/hook", server.address),
+        "template.told": "webhook:\n  hook:\n    method: POST\n    body: '{{.app.metadata.name}} {{.app.status.revision}}'",
+        "template.fails": "webhook:\n  hook:\n    method: POST\n    body: '{{fail \"always\"}}'",
+        "trigger.on-done": "- when: app.status.phase == 'done'\n  oncePer: app.status.revision\n  send: [told]",
+        "trigger.on-failing": "- when: app.status.phase == 'done'\n  send: [fails]",
+    });
+    server.put("configmaps", "argocd-notifications-cm", json!({ "metadata": {}, "data": data }));
+    for n in 0..150 {
+        server.put("applications", &format!("missing-{n:03}"), subscribed("on-missing"));
+    }
+    for n in 0..120 {
+        server.put("applications", &format!("failing-{n:03}"), subscribed("on-failing"));
+    }
+    let _controller = running(&server).await;
+    // A minute later.
+    let read = |server: &Server| {
+        let requests = server.requests();
+        let names = requests.iter().filter_map(|request| request.strip_prefix("get applications "));
+        names.map(str::to_owned).collect::<std::collections::BTreeSet<String>>()
+    };
+    server.until("read what failed", |server| read(server).len() >= 120).await;
+    assert!(read(&server).iter().all(|name| name.starts_with("failing-")), "{:?}", read(&server));
+    assert_eq!(server.times("list applications"), 1);
+    told_exactly(&server, "end", &FIRST).await;
+}
+
+/// D6
+#[tokio::test(flavor = "multi_thread")]
+async fn kinds_of_one_name_in_two_groups_keep_apart() {
+    let server = world().await;
+    let other = || {
+        json!({
+            "apiVersion": "app.k8s.io/v1beta1", "kind": "Application",
+            "metadata": { "annotations": { "notifications.argoproj.io/subscribe.on-done.hook": "" } },
+            "spec": {}, "status": { "phase": "done", "revision": "other" },
+        })
+    };
+    server.put("applications.app.k8s.io", "a", other());
+    let flags =
+        ["--resource", "argoproj.io/v1alpha1/applications", "--resource", "app.k8s.io/v1beta1/applications:app"];
+    let _controller = Controller::start_with(&server, &[&["--leader-election", "off"], &flags[..]].concat());
+    told_exactly(&server, "begin", &["a other", "a r1", "b r1", "c r1"]).await;
+    // Each has a state of its own, written to it.
+    for plural in ["applications", "applications.app.k8s.io"] {
+        server.until("written", |server| server.annotation(plural, "a", NOTIFIED).is_some()).await;
+    }
+    assert!(server.annotation("applications", "a", NOTIFIED).unwrap().contains("r1:"));
+    assert!(server.annotation("applications.app.k8s.io", "a", NOTIFIED).unwrap().contains("other:"));
+    // That one of them is deleted does not concern the other.
+    server.delete("applications.app.k8s.io", "a");
+    server.put("applications.app.k8s.io", "a", other());
+    let twice = |server: &Server| server.told().iter().filter(|told| *told == "a other").count() == 2;
+    server.until("told of the other a", twice).await;
+    told_exactly(&server, "end", &["a other", "a other", "a r1", "b r1", "c r1"]).await;
 }

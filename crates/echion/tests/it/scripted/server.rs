@@ -1,4 +1,5 @@
-//! An API server that does what a real one will not do on demand. It knows lists in pages, watches, and merge patches of metadata.
+//! An API server that does what a real one will not do on demand. It knows lists in pages, streaming lists, watches, merge patches of
+//! metadata, and single objects.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
@@ -49,6 +50,14 @@ struct World {
     faults: Vec<(String, Fault)>,
     /// Plurals that are answered with 500.
     down: BTreeSet<String>,
+    /// Names of Applications whose patches are answered with 422.
+    refused: BTreeSet<String>,
+    /// Every answer of the API server comes so much later.
+    delay: Duration,
+    /// The minor version that it claims to be.
+    minor: u32,
+    /// The status that the webhook answers with, and then it is fine again.
+    hook_faults: Vec<u16>,
     requests: Vec<String>,
     hooks: Vec<String>,
 }
@@ -61,15 +70,25 @@ pub(super) struct Server {
     pub(super) address: String,
 }
 
-/// Objects of a page.
+/// Objects of a page, where a list has a limit: the client asks for more of them than a test has objects.
 const PAGE: usize = 2;
 
+/// The first minor version with streaming lists.
+const STREAMING_LISTS: u32 = 32;
+
 impl Server {
+    /// A server of Kubernetes 1.20.
     pub(super) async fn start() -> Self {
+        Self::of_version(20).await
+    }
+
+    /// A server that claims to be of a minor version.
+    pub(super) async fn of_version(minor: u32) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let server =
             Self { world: Arc::default(), news: watch::channel(0).0, breaks: broadcast::channel(16).0, address };
+        server.world().minor = minor;
         let router = Router::new().fallback(serve).with_state(server.clone());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         server
@@ -134,6 +153,28 @@ impl Server {
         let _ = if down { world.down.insert(plural) } else { world.down.remove(&plural) };
     }
 
+    /// Patches of this Application are refused as invalid.
+    pub(super) fn refuse(&self, name: &str) {
+        self.world().refused.insert(name.to_owned());
+    }
+
+    /// Every answer but those of the webhook comes so much later from now on.
+    pub(super) fn delay(&self, time: Duration) {
+        self.world().delay = time;
+    }
+
+    /// The webhook answers so, one request after the other, before it is fine again.
+    pub(super) fn hook_faults(&self, statuses: Vec<u16>) {
+        self.world().hook_faults = statuses;
+    }
+
+    /// An annotation of an object.
+    pub(super) fn annotation(&self, plural: &str, name: &str, key: &str) -> Option<String> {
+        let world = self.world();
+        let object = world.objects.get(&(plural.to_owned(), name.to_owned()))?;
+        object["metadata"]["annotations"][key].as_str().map(str::to_owned)
+    }
+
     /// Forgets the history so far; `refuse` says so with a status.
     pub(super) fn compact(&self, refuse: bool) {
         let mut world = self.world();
@@ -183,7 +224,7 @@ impl Server {
         let start = Instant::now();
         while !is_so(self) {
             let seen = (self.told(), self.requests());
-            assert!(start.elapsed() < Duration::from_secs(30), "never {what}: {seen:#?}");
+            assert!(start.elapsed() < Duration::from_secs(100), "never {what}: {seen:#?}");
             sleep(Duration::from_millis(10)).await;
         }
     }
@@ -198,7 +239,11 @@ fn answer(status: u16, headers: &[(&str, &str)], body: Body) -> Response<Body> {
 }
 
 fn refusal(code: u16) -> Value {
-    let reason = if code == 410 { "Expired" } else { "Scripted" };
+    let reason = match code {
+        404 => "NotFound",
+        410 => "Expired",
+        _ => "Scripted",
+    };
     json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": "as the script says",
         "reason": reason, "code": code })
 }
@@ -212,27 +257,52 @@ async fn serve(
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
     let path: Vec<&str> = parts.uri.path().split('/').filter(|part| !part.is_empty()).collect();
     if path == ["hook"] {
-        server.world().hooks.push(String::from_utf8(body.to_vec()).unwrap());
-        return answer(200, &[], Body::empty());
+        let mut world = server.world();
+        let fault = (!world.hook_faults.is_empty()).then(|| world.hook_faults.remove(0));
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        return match fault {
+            Some(status) => answer(status, &[], Body::empty()),
+            None => {
+                world.hooks.push(text);
+                answer(200, &[], Body::empty())
+            }
+        };
     }
-    let at = path.iter().position(|part| *part == "namespaces").unwrap();
-    let (plural, name) = (path[at + 2].to_owned(), path.get(at + 3).copied());
-    match (parts.method, name) {
-        (Method::POST, _) => return answer(201, &[], Body::from(body)),
-        (Method::PATCH, Some(name)) => return patch(&server, &plural, name, &body),
-        _ => {}
+    let (delay, minor) = {
+        let world = server.world();
+        (world.delay, world.minor)
+    };
+    sleep(delay).await;
+    if path == ["version"] {
+        let version = json!({ "major": "1", "minor": minor.to_string() });
+        return answer(200, &[], Body::from(version.to_string()));
     }
+    let Some(at) = path.iter().position(|part| *part == "namespaces") else {
+        return answer(404, &[], Body::from(refusal(404).to_string()));
+    };
+    // The group tells kinds of one plural apart.
+    let plural = match path[1] {
+        group @ "app.k8s.io" => format!("{}.{group}", path[at + 2]),
+        _ => path[at + 2].to_owned(),
+    };
+    let name = path.get(at + 3).copied();
     let get = |key: &str| query.get(key).cloned().unwrap_or_default();
     let version = get("resourceVersion");
-    let kind = match (get("watch") == "true", get("continue").is_empty()) {
-        (true, _) => "watch",
-        (false, true) => "list",
-        (false, false) => "page",
+    let kind = match (&parts.method, name) {
+        (&Method::POST, _) => "create",
+        (&Method::PUT, _) => "replace",
+        (&Method::PATCH, _) => "patch",
+        (_, Some(_)) => "get",
+        _ if get("watch") == "true" && get("sendInitialEvents") == "true" => "stream",
+        _ if get("watch") == "true" => "watch",
+        _ if get("continue").is_empty() => "list",
+        _ => "page",
     };
     let line = format!("{kind} {plural}");
     let (fault, down) = {
         let mut world = server.world();
-        world.requests.push(format!("{line} {version}"));
+        let detail = name.map_or(version.clone(), str::to_owned);
+        world.requests.push(format!("{line} {detail}"));
         let at = world.faults.iter().position(|(request, _)| *request == line);
         (at.map(|at| world.faults.remove(at).1), world.down.contains(&plural))
     };
@@ -243,16 +313,51 @@ async fn serve(
         None => {}
     }
     let wanted = get("fieldSelector").strip_prefix("metadata.name=").map(str::to_owned);
-    if kind == "watch" {
-        follow(&server, plural, version, wanted)
-    } else {
-        list(&server, &plural, &get("continue"), wanted)
+    match (kind, name) {
+        ("create" | "replace", name) => write(&server, &plural, name, &body),
+        ("patch", Some(name)) => patch(&server, &plural, name, &body),
+        ("get", Some(name)) => match server.world().objects.get(&(plural, name.to_owned())) {
+            Some(object) => answer(200, &[], Body::from(object.to_string())),
+            None => answer(404, &[], Body::from(refusal(404).to_string())),
+        },
+        ("watch", _) => follow(&server, plural, &version, wanted),
+        ("stream", _) if minor >= STREAMING_LISTS => stream(&server, plural, wanted),
+        ("stream", _) => answer(422, &[], Body::from(refusal(422).to_string())),
+        _ => list(&server, &plural, &get("continue"), !get("limit").is_empty(), wanted),
     }
+}
+
+/// Creates an object, or replaces one as it was when it was read. Events are only acknowledged.
+fn write(server: &Server, plural: &str, name: Option<&str>, body: &Bytes) -> Response<Body> {
+    if plural == "events" {
+        return answer(201, &[], Body::from(body.clone()));
+    }
+    let object: Value = serde_json::from_slice(body).unwrap();
+    let metadata = &object["metadata"];
+    let name = name.or(metadata["name"].as_str()).unwrap().to_owned();
+    let key = (plural.to_owned(), name.clone());
+    let known = server.world().objects.get(&key).map(|old| old["metadata"]["resourceVersion"].clone());
+    let conflict = match &known {
+        Some(version) => *version != metadata["resourceVersion"],
+        None => false,
+    };
+    if conflict {
+        return answer(409, &[], Body::from(refusal(409).to_string()));
+    }
+    server.put(plural, &name, object);
+    let written = server.world().objects[&key].clone();
+    answer(if known.is_some() { 200 } else { 201 }, &[], Body::from(written.to_string()))
 }
 
 fn patch(server: &Server, plural: &str, name: &str, body: &Bytes) -> Response<Body> {
     let patch: Value = serde_json::from_slice(body).unwrap();
-    let found = server.world().objects.get(&(plural.to_owned(), name.to_owned())).cloned();
+    let (found, refused) = {
+        let world = server.world();
+        (world.objects.get(&(plural.to_owned(), name.to_owned())).cloned(), world.refused.contains(name))
+    };
+    if refused {
+        return answer(422, &[], Body::from(refusal(422).to_string()));
+    }
     let Some(mut object) = found else { return answer(404, &[], Body::from(refusal(404).to_string())) };
     if patch["metadata"].get("uid").is_some_and(|uid| *uid != object["metadata"]["uid"]) {
         return answer(409, &[], Body::from(refusal(409).to_string()));
@@ -265,8 +370,9 @@ fn patch(server: &Server, plural: &str, name: &str, body: &Bytes) -> Response<Bo
     answer(200, &[], Body::from(object.to_string()))
 }
 
-/// One page. The version is that of the first page; objects are as they are now.
-fn list(server: &Server, plural: &str, from: &str, wanted: Option<String>) -> Response<Body> {
+/// One page, or everything where there is no limit. The version is that of the first page; objects are as they are now.
+fn list(server: &Server, plural: &str, from: &str, limited: bool, wanted: Option<String>) -> Response<Body> {
+    let size = if limited { PAGE } else { usize::MAX };
     let world = server.world();
     let (version, after) = match from.split_once(' ') {
         Some((version, after)) => (version.to_owned(), Some(after.to_owned())),
@@ -279,19 +385,35 @@ fn list(server: &Server, plural: &str, from: &str, wanted: Option<String>) -> Re
         .filter(|((_, name), _)| after.as_ref().is_none_or(|after| name > after))
         .map(|((_, name), object)| (name, object))
         .collect();
-    let page: Vec<&Value> = rest.iter().take(PAGE).map(|(_, object)| *object).collect();
-    let token = if rest.len() > PAGE { format!("{version} {}", rest[PAGE - 1].0) } else { String::new() };
+    let page: Vec<&Value> = rest.iter().take(size).map(|(_, object)| *object).collect();
+    let token = if rest.len() > size { format!("{version} {}", rest[size - 1].0) } else { String::new() };
     let list = json!({ "kind": "List", "apiVersion": "v1", "items": page,
         "metadata": { "resourceVersion": version, "continue": token } });
     answer(200, &[], Body::from(list.to_string()))
 }
 
-fn follow(server: &Server, plural: String, version: String, wanted: Option<String>) -> Response<Body> {
+/// A watch that begins with everything there is.
+fn stream(server: &Server, plural: String, wanted: Option<String>) -> Response<Body> {
+    let (version, first) = {
+        let world = server.world();
+        let objects =
+            world.objects.iter().filter(|((p, name), _)| *p == plural && wanted.as_ref().is_none_or(|w| w == name));
+        let mut lines: Vec<String> =
+            objects.map(|(_, object)| format!("{}\n", json!({ "type": "ADDED", "object": object }))).collect();
+        let end = json!({ "kind": "Bookmark", "apiVersion": "v1", "metadata": {
+            "resourceVersion": world.version.to_string(), "annotations": { "k8s.io/initial-events-end": "true" } } });
+        lines.push(format!("{}\n", json!({ "type": "BOOKMARK", "object": end })));
+        (world.version, lines)
+    };
+    events(server, plural, version, first, wanted)
+}
+
+fn follow(server: &Server, plural: String, version: &str, wanted: Option<String>) -> Response<Body> {
     let (compacted, refuse) = {
         let world = server.world();
         (world.compacted, world.refuse)
     };
-    let mut seen: u64 = version.parse().unwrap_or(0);
+    let seen: u64 = version.parse().unwrap_or(0);
     if seen < compacted {
         let status = refusal(410);
         let line = format!("{}\n", json!({ "type": "ERROR", "object": status }));
@@ -301,9 +423,25 @@ fn follow(server: &Server, plural: String, version: String, wanted: Option<Strin
             answer(200, &[], Body::from(line))
         };
     }
+    events(server, plural, seen, Vec::new(), wanted)
+}
+
+/// These lines, and then what happens after a version.
+fn events(
+    server: &Server,
+    plural: String,
+    mut seen: u64,
+    first: Vec<String>,
+    wanted: Option<String>,
+) -> Response<Body> {
     let (sender, receiver) = mpsc::channel::<Bytes>(64);
     let (world, mut news, mut breaks) = (Arc::clone(&server.world), server.news.subscribe(), server.breaks.subscribe());
     tokio::spawn(async move {
+        for line in first {
+            if sender.send(line.into()).await.is_err() {
+                return;
+            }
+        }
         loop {
             let lines: Vec<(u64, String)> = world
                 .lock()
