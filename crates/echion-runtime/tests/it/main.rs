@@ -24,7 +24,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 
 /// What arrived at services of the type `record`, by the service's name.
-static RECORDED: LazyLock<Mutex<HashMap<String, Vec<(String, tokio::time::Instant)>>>> = LazyLock::new(Mutex::default);
+static RECORDED: LazyLock<Mutex<HashMap<String, Vec<String>>>> = LazyLock::new(Mutex::default);
 
 /// A service type that keeps what it is sent.
 static RECORD: ServiceKind = ServiceKind {
@@ -49,8 +49,8 @@ struct Record(String);
 #[async_trait]
 impl Service for Record {
     async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
-        let arrived = (message.notification.message.clone(), tokio::time::Instant::now());
-        RECORDED.lock().unwrap().entry(self.0.clone()).or_default().push(arrived);
+        let text = message.notification.message.clone();
+        RECORDED.lock().unwrap().entry(self.0.clone()).or_default().push(text);
         Ok(Receipt::default())
     }
 
@@ -253,7 +253,7 @@ impl Bench {
 
     fn arrived(&self) -> Vec<String> {
         let recorded = RECORDED.lock().unwrap();
-        recorded.get(self.service).into_iter().flatten().map(|(text, _)| text.clone()).collect()
+        recorded.get(self.service).cloned().unwrap_or_default()
     }
 
     /// Waits for a message.
