@@ -1,7 +1,7 @@
 //! What is known of resources, and what follows from an observation. Pure: the time comes in as a value, and what is to be done goes out as
 //! commands. Resources themselves are not kept: a fingerprint of what conditions can see tells whether a change must be evaluated.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use echion_engine::{Dependencies, NOTIFIED, Namespaces};
@@ -65,9 +65,12 @@ enum Phase {
     /// Nothing has been listed yet.
     #[default]
     Discovering,
-    /// A list is under way; these have been seen.
+    /// A list is under way.
     Listing {
-        seen: HashSet<ResourceId>,
+        /// The number of the list: what has not been seen in it when it is complete is gone.
+        number: u32,
+        /// The groups and kinds that have been seen in it.
+        kinds: BTreeSet<(String, String)>,
         /// It has been listed before.
         again: bool,
     },
@@ -131,6 +134,8 @@ struct Entry {
     /// Digest of the annotation as last seen.
     annotation: u64,
     progress: Progress,
+    /// The number of the last list that it was seen in.
+    listed: u32,
     /// What conditions that read the clock can see.
     pruned: Option<Box<Resource>>,
     absent_since: Option<i64>,
@@ -147,6 +152,7 @@ pub struct Index {
     /// When annotations were last checked because they differed.
     checked: HashMap<ResourceId, i64>,
     listed: bool,
+    lists: u32,
 }
 
 impl Index {
@@ -161,6 +167,7 @@ impl Index {
             drifted: writes_back.then(HashMap::new),
             checked: HashMap::new(),
             listed: false,
+            lists: 0,
         }
     }
 
@@ -212,7 +219,8 @@ impl Index {
             Observation::Listing => {
                 if let Some(state) = self.sources.get_mut(source) {
                     let again = !matches!(state.phase, Phase::Discovering | Phase::Listing { again: false, .. });
-                    state.phase = Phase::Listing { seen: HashSet::new(), again };
+                    self.lists = self.lists.wrapping_add(1);
+                    state.phase = Phase::Listing { number: self.lists, kinds: BTreeSet::new(), again };
                 }
                 Vec::new()
             }
@@ -228,8 +236,12 @@ impl Index {
         if !self.namespaces.contain(&resource.id.namespace) {
             return Vec::new();
         }
-        if let Phase::Listing { seen, .. } = &mut state.phase {
-            seen.insert(resource.id.clone());
+        let mut listed = None;
+        if let Phase::Listing { number, kinds, .. } = &mut state.phase {
+            listed = Some(*number);
+            if !kinds.iter().any(|(group, kind)| *group == resource.id.group && *kind == resource.id.kind) {
+                kinds.insert((resource.id.group.clone(), resource.id.kind.clone()));
+            }
         }
         let mut commands = Vec::new();
         let fingerprint = state.dependencies.fingerprint(&resource);
@@ -241,9 +253,11 @@ impl Index {
             fresh: true,
             annotation,
             progress: Progress::Idle(Verdict::Done),
+            listed: 0,
             pruned: None,
             absent_since: None,
         });
+        entry.listed = listed.unwrap_or(entry.listed);
         if entry.absent_since.take().is_some() {
             commands.push(Command::Absent(vec![resource.id.clone()], None));
         }
@@ -254,7 +268,7 @@ impl Index {
         }
         let first = entry.fresh;
         if let Some(drifted) = &mut self.drifted
-            && (entry.seen == Seen::New || entry.annotation != annotation)
+            && entry.annotation != annotation
         {
             drifted.entry(resource.id.clone()).or_insert(now);
         }
@@ -277,20 +291,19 @@ impl Index {
 
     fn complete(&mut self, source: SourceId, now: i64) -> Vec<Command> {
         let Some(state) = self.sources.get_mut(source) else { return Vec::new() };
-        let Phase::Listing { seen, again } = std::mem::replace(&mut state.phase, Phase::Watching { relist_at: None })
+        let Phase::Listing { number, kinds, again } = std::mem::replace(&mut state.phase, Phase::Watching { relist_at: None })
         else {
             return Vec::new();
         };
         let gone: Vec<ResourceId> = self
             .resources
             .iter()
-            .filter(|(id, entry)| entry.source == source && entry.absent_since.is_none() && !seen.contains(*id))
+            .filter(|(_, entry)| entry.source == source && entry.absent_since.is_none() && entry.listed != number)
             .map(|(id, _)| id.clone())
             .collect();
         let mut commands = self.gone(source, gone, now);
         if !again {
             // What went away while this process did not run.
-            let kinds = seen.iter().map(|id| (id.group.clone(), id.kind.clone())).collect();
             commands.push(Command::Reconcile(source, kinds));
         }
         self.resources.shrink_to_fit();
@@ -340,6 +353,10 @@ impl Index {
         let mut commands = Vec::new();
         let (mut back, mut away) = (Vec::new(), Vec::new());
         for Known { id, absent_since } in known {
+            if let Some(drifted) = &mut self.drifted {
+                // Only what the ledger knows can have an annotation of ours, which somebody may have changed meanwhile.
+                drifted.entry(id.clone()).or_insert(now);
+            }
             let is_there = self.resources.get(&id).is_some_and(|entry| entry.absent_since.is_none());
             match (is_there, absence, absent_since) {
                 (true, _, Some(_)) => back.push(id),
@@ -359,6 +376,7 @@ impl Index {
                         fresh: true,
                         annotation: 0,
                         progress: Progress::Idle(Verdict::Done),
+                        listed: 0,
                         pruned: None,
                         absent_since: Some(since),
                     });
