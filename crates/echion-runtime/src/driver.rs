@@ -273,19 +273,20 @@ impl Driver {
         let compile_at = self.compile_at;
         let has_room = self.room.load() < EVALUATIONS;
         tokio::select! {
+            // What has ended first, so that it does not pile up; what is observed last, since there is always more of it during a list.
+            biased;
+            Some(done) = self.work.join_next() => self.finish(done).await?,
             Some(change) = self.configuration.next() => self.configure(change),
             () = reached(compile_at) => self.compile().await?,
-            Some(event) = self.events.recv(), if has_room => self.observe(event).await?,
-            () = self.room.freed(), if !has_room => {}
-            Some(done) = self.work.join_next() => self.finish(done).await?,
+            _ = ticks.tick.tick() => self.tick().await?,
+            _ = ticks.clock.tick() => self.probe(),
             Some(id) = self.woken.recv() => {
                 let commands = self.index.fetch(&id);
                 self.execute(commands).await?;
             }
-            _ = ticks.tick.tick() => self.tick().await?,
-            _ = ticks.clock.tick() => self.probe(),
-            // Pumps that have ended would pile up.
             Some(_) = self.pumps.join_next(), if !self.pumps.is_empty() => {}
+            Some(event) = self.events.recv(), if has_room => self.observe(event).await?,
+            () = self.room.freed(), if !has_room => {}
         }
         Ok(())
     }
