@@ -1,4 +1,4 @@
-//! Vectors computed by the reference implementation, and what it takes to run them. `README.md` tells where they come from and
+//! Vectors computed by the reference implementation, and what it takes to run them. `README.md` documents where they come from and
 //! what each field means.
 
 use std::path::{Path, PathBuf};

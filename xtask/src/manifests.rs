@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 const NAME: &str = "echion";
 
 /// The names that an installation of Argo CD gives.
-const PEER: &str = "argocd-notifications-controller";
+const CONTROLLER: &str = "argocd-notifications-controller";
 
 const IMAGE: &str = "echion:latest";
 
 /// Where the ledger lies.
 const STATE: &str = "/var/lib/echion";
 
-/// Who the process is; nobody else has this number.
+/// The user id of the process; no other one has it.
 const UID: u32 = 65532;
 
 /// Every file: its path in the repository, and its text.
@@ -33,7 +33,7 @@ pub(crate) fn files() -> Vec<(String, String)> {
     };
     folder(
         "stand-alone",
-        "The controller beside an Argo CD whose own notifications controller is not installed.",
+        "The controller next to an Argo CD whose own notifications controller is not installed.",
         vec![
             (
                 "kustomization",
@@ -131,7 +131,7 @@ pub(crate) fn files() -> Vec<(String, String)> {
                     "Component",
                     &[],
                     vec![json!({
-                        "path": "image.yaml", "target": { "kind": "Deployment", "name": PEER },
+                        "path": "image.yaml", "target": { "kind": "Deployment", "name": CONTROLLER },
                     })],
                 )],
             ),
@@ -143,7 +143,7 @@ pub(crate) fn files() -> Vec<(String, String)> {
         "Optional: what the role of that installation lacks. Without it there are no Events and no election.",
         vec![
             ("kustomization", vec![kustomization("Component", &["role"], vec![])]),
-            ("role", rights::bound("Role", "echion-extra", PEER, rights::extra())),
+            ("role", rights::bound("Role", "echion-extra", CONTROLLER, rights::extra())),
         ],
     );
     files
@@ -256,9 +256,9 @@ fn budget() -> Value {
 
 /// Merged into the existing container by its name. Command and arguments stay: the image knows the program under its old name.
 fn image_swap() -> Value {
-    let container = json!({ "name": PEER, "image": IMAGE, "imagePullPolicy": "IfNotPresent" });
+    let container = json!({ "name": CONTROLLER, "image": IMAGE, "imagePullPolicy": "IfNotPresent" });
     json!({
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": PEER },
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": CONTROLLER },
         "spec": { "template": { "spec": { "containers": [container] } } },
     })
 }

@@ -86,7 +86,7 @@ fn layers(root: &Path, problems: &mut Vec<String>) {
         let name = package["name"].as_str().unwrap_or_default();
         let Some((_, allowed)) = LAYERS.iter().find(|(n, _)| *n == name) else {
             if name.starts_with("echion-") {
-                problems.push(format!("{name} stands in no layer: add it to LAYERS and to ARCHITECTURE.md"));
+                problems.push(format!("{name} is in no layer: add it to LAYERS and to ARCHITECTURE.md"));
             }
             continue;
         };
@@ -158,7 +158,7 @@ fn services(root: &Path, problems: &mut Vec<String>) {
     }
 }
 
-/// Every difference from the peer names tests that exist.
+/// Every difference from Argo CD Notifications names tests that exist.
 fn differences(root: &Path, problems: &mut Vec<String>) {
     let mut files = Vec::new();
     rust_files(&root.join("crates"), &mut files);

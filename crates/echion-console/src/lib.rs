@@ -1,4 +1,4 @@
-//! What the program tells over HTTP: metrics and health.
+//! What the program reports over HTTP: metrics and health.
 
 mod health;
 mod metrics;

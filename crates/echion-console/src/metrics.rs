@@ -100,7 +100,7 @@ impl Metrics {
         r.register("echion_attempts", "Attempts to deliver, by what came of them", self.outcomes.clone());
         r.register(
             "echion_possible_duplicates",
-            "Attempts after one whose fate is not known, where the vendor cannot tell that it is the same message",
+            "Attempts after one whose fate is not known, where the vendor cannot recognise the same message",
             self.possible_duplicates.clone(),
         );
         r.register("echion_delivery_delay_seconds", "From decision to delivery", self.delay.clone());

@@ -129,7 +129,7 @@ async fn accept(listener: &TcpListener, router: &Router, limits: Limits) {
         }
         let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
         open.push_back(tasks.spawn(async move {
-            // How it ends concerns nobody but the other side.
+            // How it ends concerns only the other side.
             let _ = connection.await;
         }));
     }

@@ -1,4 +1,4 @@
-//! What of a resource a configuration can see: a change of anything else need not be looked at.
+//! What of a resource a configuration can see: a change of anything else need not be evaluated.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::freshness::{Freshness, freshness};
 use crate::subscription::PREFIX;
 
-/// What decides about notifications beside the conditions: who hears it, and whether the object is fresh.
+/// What decides about notifications besides the conditions: who is subscribed, and whether the object is fresh.
 const ALWAYS: [&[&str]; 8] = [
     &["kind"],
     &["metadata", "name"],
@@ -73,7 +73,7 @@ impl Dependencies {
         self.project
     }
 
-    /// A number that stays the same as long as no look at the resource can come to another result.
+    /// A number that stays the same as long as no evaluation of the resource can come to another result.
     #[must_use]
     pub fn fingerprint(&self, resource: &Resource) -> u64 {
         let mut hash = Sink(DefaultHasher::new());

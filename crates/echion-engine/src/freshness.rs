@@ -6,7 +6,7 @@ use jiff::Timestamp;
 /// The verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// It can be looked at.
+    /// It can be evaluated.
     UpToDate,
     /// The operation ended after the last reconciliation: what `status.sync` says is about the time before it.
     OutOfDate,

@@ -7,14 +7,14 @@ use serde::de::IgnoredAny;
 const SHOWN: usize = 60;
 
 /// What is wrong with a text, with its place in the template and the next step.
-pub(crate) struct Mistake {
+pub(crate) struct JsonError {
     pub(crate) message: String,
     pub(crate) at: (u32, u32),
     pub(crate) hint: &'static str,
 }
 
 /// Reads a rendered text as JSON. Nothing is wrong with a text that neither looks like JSON nor must be some.
-pub(crate) fn check(text: &JsonText<'_>, required: bool, context: &RenderContext<'_>) -> Option<Mistake> {
+pub(crate) fn check(text: &JsonText<'_>, required: bool, context: &RenderContext<'_>) -> Option<JsonError> {
     let rendered = text.rendered.as_slice();
     let trimmed = rendered.trim_ascii();
     let looks = matches!((trimmed.first(), trimmed.last()), (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')))
@@ -25,7 +25,7 @@ pub(crate) fn check(text: &JsonText<'_>, required: bool, context: &RenderContext
     let (problem, offset) = problem(rendered)?;
     let Some(origin) = text.text.origin(context, offset) else {
         let message = format!("{problem}, in line {}", 1 + count_lines(rendered, offset));
-        return Some(Mistake { message: format!("this must be JSON, but is not: {message}"), at: (1, 1), hint: "" });
+        return Some(JsonError { message: format!("this must be JSON, but is not: {message}"), at: (1, 1), hint: "" });
     };
     let mut message = format!("this must be JSON, but is not: {problem}");
     let mut hint = "render it with `echion render` to see it whole";
@@ -33,7 +33,7 @@ pub(crate) fn check(text: &JsonText<'_>, required: bool, context: &RenderContext
         message.push_str(&format!("; `{}` printed `{}`", origin.action, shortened(&origin.printed)));
         hint = "write `{{ ... | jsonString }}` between quotes, or `{{ ... | toJson }}` without them";
     }
-    Some(Mistake { message, at: origin.at, hint })
+    Some(JsonError { message, at: origin.at, hint })
 }
 
 /// What keeps a text from being JSON, and the byte at which that shows.

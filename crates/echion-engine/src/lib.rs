@@ -1,4 +1,4 @@
-//! Configuration to triggers, templates and subscriptions, and a look at one resource to a plan.
+//! Configuration to triggers, templates and subscriptions, and an evaluation of one resource to a plan.
 //!
 //! Pure and synchronous: time, secrets and projects come in as values, and what is to be done comes out as a [`Plan`] that can be
 //! printed. Section numbers refer to the compatibility contract, whose rows `docs/compatibility.md` keeps.

@@ -1,4 +1,4 @@
-//! In which namespaces resources are looked at (contract 1.10 and 2.4).
+//! In which namespaces resources are evaluated (contract 1.10 and 2.4).
 
 use echion_value::regexp::{Regexp, quote_meta};
 
@@ -34,7 +34,7 @@ impl Namespaces {
         Ok(Self { controller: controller.to_owned(), patterns: Some(patterns.collect::<Result<_, _>>()?) })
     }
 
-    /// Whether resources of this namespace are looked at.
+    /// Whether resources of this namespace are evaluated.
     #[must_use]
     pub fn contain(&self, namespace: &str) -> bool {
         match &self.patterns {

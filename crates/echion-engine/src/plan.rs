@@ -1,4 +1,4 @@
-//! One look at one resource: everything that is to be done about it, as a list that can be printed (contract 2.6, and what
+//! One evaluation of one resource: everything that is to be done about it, as a list that can be printed (contract 2.6, and what
 //! `docs/compatibility.md` says we do better).
 
 use std::collections::BTreeMap;
@@ -15,18 +15,18 @@ use crate::subscription::{self, Destinations};
 use crate::trigger::{Condition, Trigger};
 use crate::variables::EvaluationContext;
 
-/// What a look needs beside the configuration.
+/// What an evaluation needs besides the configuration.
 #[derive(Clone, Copy)]
 pub struct Inputs<'a> {
     /// The resource.
     pub resource: &'a Resource,
     /// Its AppProject, if it has one that exists.
     pub project: Option<&'a Value>,
-    /// What the ledger remembers of it; `None` when it has never seen it, and the peer's annotation counts.
+    /// What the ledger remembers of it; `None` when it has never seen it, and the annotation of Argo CD Notifications counts.
     pub state: Option<&'a State>,
-    /// Somebody else has written the annotation since, so that what it says counts beside the state.
+    /// Somebody else has written the annotation since, so that its content counts as well as the state.
     pub foreign: bool,
-    /// In which namespaces resources are looked at.
+    /// In which namespaces resources are evaluated.
     pub namespaces: &'a Namespaces,
     /// The clock, the repository and everything else that conditions and templates may ask.
     pub context: &'a EvaluationContext,
@@ -37,7 +37,7 @@ pub struct Inputs<'a> {
 pub struct Plan {
     /// Which resource.
     pub resource: ResourceId,
-    /// Why it was not looked at, if it was not.
+    /// Why it was not evaluated, if it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
     /// Every condition for every destination, and what follows from it.
@@ -137,7 +137,7 @@ pub fn render_again(config: &Config, inputs: Inputs<'_>, route: &RouteKey) -> Re
     })
 }
 
-/// Looks at a resource.
+/// Evaluates a resource.
 #[must_use]
 pub fn evaluate(config: &Config, inputs: Inputs<'_>) -> Plan {
     let mut plan = Plan::of(inputs.resource);

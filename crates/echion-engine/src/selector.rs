@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_have_a_column() {
+    fn errors_have_a_column() {
         for (selector, column) in [("a=b c", 5), ("=x", 1), ("a in b", 6), ("a=b,", 5), ("a in (x", 8), ("a=!!", 3)] {
             assert_eq!(Selector::parse(selector).map_err(|e| e.column), Err(column), "{selector}");
         }

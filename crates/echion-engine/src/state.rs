@@ -3,10 +3,10 @@
 use echion_model::{Destination, State};
 use serde_json::Value;
 
-/// The annotation on the resource that the peer keeps its state in.
+/// The annotation on the resource that Argo CD Notifications keeps its state in.
 pub const NOTIFIED: &str = "notified.notifications.argoproj.io";
 
-/// The key under which it is remembered that a destination was told, byte for byte as the peer writes it. `once_per` is empty when
+/// The key under which it is remembered that a destination was notified, byte for byte as Argo CD Notifications writes it. `once_per` is empty when
 /// the condition has none; `namespace` is that of a self-service configuration, else empty.
 #[must_use]
 pub fn state_key(once_per: &str, namespace: &str, trigger: &str, condition: &str, destination: &Destination) -> String {
@@ -20,7 +20,7 @@ pub fn state_key(once_per: &str, namespace: &str, trigger: &str, condition: &str
     key + &[trigger, condition, &destination.service, &destination.recipient].join(":")
 }
 
-/// Reads the annotation. What cannot be read is an empty state, as in the peer.
+/// Reads the annotation. What cannot be read is an empty state, as in Argo CD Notifications.
 #[must_use]
 pub fn decode_annotation(text: &str) -> State {
     let Ok(Value::Object(entries)) = serde_json::from_str(text) else { return State::new() };

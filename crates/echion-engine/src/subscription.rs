@@ -36,7 +36,7 @@ pub struct Destinations {
 }
 
 /// The most destinations of one resource and trigger. An annotation has room for 40,000, and each would be a message: what exceeds this
-/// is a mistake or an attack.
+/// is an error or an attack.
 const MAX_RECIPIENTS: usize = 100;
 
 /// The most triggers that one resource is subscribed to.

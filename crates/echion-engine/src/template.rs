@@ -31,7 +31,7 @@ impl Template {
         Self { version, ..self }
     }
 
-    /// Compiles the template under `key`. All mistakes are found, not only the first; warnings come with the template.
+    /// Compiles the template under `key`. All errors are found, not only the first; warnings come with the template.
     ///
     /// # Errors
     /// Everything that keeps the template from working.
@@ -75,10 +75,9 @@ impl Template {
                         }));
                         template.sections.push((kind, section));
                     }
-                    Err(mistakes) => errors.extend(mistakes.into_iter().map(|mistake| {
-                        let diagnostic =
-                            Diagnostic::error(format!("{key}.{}", mistake.path), mistake.at, mistake.message);
-                        if mistake.source.is_empty() { diagnostic } else { diagnostic.in_text(&mistake.source) }
+                    Err(found) => errors.extend(found.into_iter().map(|error| {
+                        let diagnostic = Diagnostic::error(format!("{key}.{}", error.path), error.at, error.message);
+                        if error.source.is_empty() { diagnostic } else { diagnostic.in_text(&error.source) }
                     })),
                 }
             } else {
@@ -133,12 +132,12 @@ impl Template {
         let Some(rendered) = notification.sections.get(kind.key) else { return Vec::new() };
         let Some((_, section)) = self.sections.iter().find(|(s, _)| s.key == kind.key) else { return Vec::new() };
         let texts = section.json_texts(service, rendered);
-        let mistakes = texts.iter().filter_map(|text| {
-            let mistake = json::check(text, entry.service.wants_json(), context)?;
+        let found = texts.iter().filter_map(|text| {
+            let error = json::check(text, entry.service.wants_json(), context)?;
             let key = format!("template.{name}.{}.{}", kind.key, text.path);
-            Some(Diagnostic::error(key, mistake.at, mistake.message).warning().hint(mistake.hint))
+            Some(Diagnostic::error(key, error.at, error.message).warning().hint(error.hint))
         });
-        mistakes.collect()
+        found.collect()
     }
 
     /// Renders the message and every section, as `template notify` to the console shows it.

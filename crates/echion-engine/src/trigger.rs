@@ -87,7 +87,7 @@ impl TriggerError {
 }
 
 impl Trigger {
-    /// Takes over from the version before an edit: a condition that stands in the place of one that is gone, or asks the same in another
+    /// Takes over from the version before an edit: a condition in the place of one that is gone, or asks the same in another
     /// place, is that condition. Whoever heard of it has heard of it.
     pub(crate) fn follow(&mut self, previous: &Trigger) {
         let has = |trigger: &Trigger, key: &str| trigger.conditions.iter().any(|condition| condition.key == key);
@@ -115,7 +115,7 @@ impl Trigger {
         self.former.get(key).into_iter().flatten().map(String::as_str)
     }
 
-    /// Reads a trigger from the value of its key. Findings beside the trigger are warnings.
+    /// Reads a trigger from the value of its key. Diagnostics that come with the trigger are warnings.
     ///
     /// # Errors
     /// The first thing that keeps the trigger from working, with its place.
@@ -178,7 +178,7 @@ impl Condition {
         self.reads().any(|reads| reads.clock || reads.everything || reads.paths.iter().any(helper))
     }
 
-    /// What its expressions may look at.
+    /// What its expressions may read.
     pub fn reads(&self) -> impl Iterator<Item = &echion_expr::Reads> {
         [Some(&self.when_program), self.once_per_program.as_ref()].into_iter().flatten().map(Program::reads)
     }

@@ -172,7 +172,7 @@ impl Binary {
         matches!(self, Binary::Less | Binary::More | Binary::LessOrEqual | Binary::MoreOrEqual)
     }
 
-    /// Whether `not` may stand before it.
+    /// Whether `not` may precede it.
     pub(crate) fn may_be_negated(self) -> bool {
         matches!(self, Binary::In | Binary::Matches | Binary::Contains | Binary::StartsWith | Binary::EndsWith)
     }
@@ -228,7 +228,7 @@ impl Tree {
         self.node_mut(id).span = (start, end.max(start));
     }
 
-    /// Extends the text of a node, and of what only stands for it, by what encloses it.
+    /// Extends the text of a node, and of what only represents it, by what encloses it.
     pub(crate) fn widen(&mut self, id: Id, start: u32, end: u32) {
         let mut id = id;
         let old = self.node(id).span;

@@ -7,7 +7,7 @@ use crate::error::Fault;
 /// Bounds of one evaluation. Every loop that a user can write is counted against one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Instructions, and elements that builtins look at.
+    /// Instructions, and elements that builtins visit.
     pub steps: u64,
     /// Elements of all lists and maps that are made, as the reference counts them: the count must stay below.
     pub elements: u64,
@@ -21,7 +21,7 @@ impl Default for Limits {
     }
 }
 
-/// What an evaluation needs beside the environment.
+/// What an evaluation needs besides the environment.
 #[derive(Clone, Default)]
 pub struct Context<'c> {
     /// The time that `now()` gives.
@@ -32,7 +32,7 @@ pub struct Context<'c> {
     pub expired: Option<&'c dyn Fn() -> bool>,
 }
 
-/// How many steps pass between two looks at the deadline.
+/// How many steps pass between two checks of the deadline.
 const STEPS_PER_LOOK: u64 = 4096;
 
 /// What one evaluation has used.

@@ -106,7 +106,7 @@ fn filtered_twice(tree: &mut Tree, args: &[Id]) -> Option<Kind> {
     Some(call("filter", vec![list, predicate], false))
 }
 
-/// The kind of a node that is to stand in the place of another, with its nature and position.
+/// The kind of a node that is to take the place of another, with its nature and position.
 fn take(tree: &mut Tree, id: Id, from: Id) -> Kind {
     let (nature, at) = (tree.nature(from).clone(), tree.at(id));
     let node = tree.node_mut(id);

@@ -46,7 +46,7 @@ impl Program {
         &self.source
     }
 
-    /// What evaluating it may look at.
+    /// What evaluating it may read.
     #[must_use]
     pub fn reads(&self) -> &Reads {
         &self.reads
@@ -60,7 +60,7 @@ impl Program {
         machine::run(&self.code, env, Meter::new(context), &mut ()).map_err(|(fault, at)| fault.at(at, &self.source))
     }
 
-    /// Evaluates the expression and tells the value of every part of it that was evaluated.
+    /// Evaluates the expression and reports the value of every part of it that was evaluated.
     #[must_use]
     pub fn trace(&self, env: &Map, context: &Context<'_>) -> Trace {
         // Ordinary code does not know which part of the text it belongs to.

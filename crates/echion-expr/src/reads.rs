@@ -1,4 +1,4 @@
-//! What an expression may look at, known without evaluating it: only what it reads has to be decoded, and only when that
+//! What an expression may read, known without evaluating it: only what it reads has to be decoded, and only when that
 //! changes does it have to be evaluated again.
 
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ pub struct Reads {
     pub everything: bool,
     /// Whether it asks for the time with `now()`.
     pub clock: bool,
-    /// Whether it calls a function of the environment. Which one is told by the paths.
+    /// Whether it calls a function of the environment. The paths name it.
     pub calls: bool,
 }
 

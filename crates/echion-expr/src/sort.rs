@@ -7,7 +7,7 @@ use crate::error::Fault;
 use crate::limits::Meter;
 use crate::operators::compare;
 
-/// A key and the item that it stands for.
+/// A key and the item that it represents.
 type Keyed = (Value, Value);
 
 /// Up to this many items Go sorts by insertion.

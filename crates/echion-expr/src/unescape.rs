@@ -7,7 +7,7 @@ pub(crate) fn unescape_text(literal: &str) -> Option<Vec<u8>> {
     unescape(&literal, true)
 }
 
-/// The bytes of a bytes literal: escapes name bytes, other characters stand for their UTF-8.
+/// The bytes of a bytes literal: escapes name bytes, other characters become their UTF-8.
 pub(crate) fn unescape_bytes(literal: &str) -> Option<Vec<u8>> {
     unescape(literal, false)
 }
@@ -63,7 +63,7 @@ fn unescape(literal: &str, unicode: bool) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// A number stands for a character in a text, and for a byte among bytes.
+/// A number denotes a character in a string, and a byte among bytes.
 fn number(bytes: &mut Vec<u8>, value: u32, unicode: bool) -> Option<()> {
     if unicode {
         return character(bytes, value);

@@ -33,7 +33,7 @@ pub struct Intent {
     pub templates: Vec<String>,
     /// Whom it goes to.
     pub destination: Destination,
-    /// The channel that leads there: the queue it stands in.
+    /// The channel that leads there: the queue it is in.
     #[serde(default)]
     pub channel: String,
     /// What is said.

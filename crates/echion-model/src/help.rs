@@ -1,4 +1,4 @@
-//! What a service type tells about its options and its section, so that tables, schemas and suggestions come from the code.
+//! What a service type declares about its options and its section, so that tables, schemas and suggestions come from the code.
 
 /// An option of a service type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -128,7 +128,7 @@ pub enum Outcome {
     },
     /// Somebody must change something. It is sent again when what it depends on changes, or on demand.
     Parked {
-        /// When it is retried all the same, in milliseconds since 1970: the cause may be repaired where nobody here can see it.
+        /// When it is retried all the same, in milliseconds since 1970: the cause may be repaired where this program cannot see it.
         due: Option<i64>,
         /// Why it was not taken.
         error: SendError,

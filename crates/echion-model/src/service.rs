@@ -83,7 +83,7 @@ pub struct Environment {
     pub user_agent: String,
     /// Folder with one PEM file per host name (contract 5.0).
     pub certificates: Option<std::path::PathBuf>,
-    /// Variables of the process that tell of its identity in a cloud: `AWS_…`, `GOOGLE_…`.
+    /// Variables of the process that hold its identity in a cloud: `AWS_…`, `GOOGLE_…`.
     pub variables: std::collections::BTreeMap<String, crate::Secret>,
     /// Compiles the conditions that options may hold; without it such an option is refused.
     pub conditions: Option<Arc<dyn ConditionCompiler>>,
@@ -91,7 +91,7 @@ pub struct Environment {
     pub tenant: Option<Tenant>,
 }
 
-/// What a tenant's options may do beside the ordinary. They never read files of the controller.
+/// What a tenant's options may do besides the ordinary. They never read files of the controller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tenant {
     /// `insecureSkipVerify` is accepted.
@@ -112,7 +112,7 @@ pub trait Condition: Send + Sync + fmt::Debug {
     /// Whether it holds for these variables, a map.
     ///
     /// # Errors
-    /// Why it cannot be said.
+    /// Why it could not be evaluated.
     fn holds(&self, variables: &Value) -> Result<bool, String>;
 }
 
@@ -221,13 +221,13 @@ pub struct SectionKind {
     pub key: &'static str,
     /// Its fields.
     pub fields: &'static [Field],
-    /// Compiles the section once. All mistakes are reported, not only the first.
+    /// Compiles the section once. All errors are reported, not only the first.
     pub compile: CompileSection,
     /// Folds a later template's section into an earlier one's (contract 4.3).
     pub merge: fn(earlier: &mut serde_json::Value, later: serde_json::Value),
 }
 
-/// A mistake in a section.
+/// An error in a section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SectionError {
     /// The way from the template to the field: `webhook.dingtalk.body`.
@@ -236,13 +236,13 @@ pub struct SectionError {
     pub at: (u32, u32),
     /// What is wrong.
     pub message: String,
-    /// The text of the field; empty when the mistake is not inside a template text.
+    /// The text of the field; empty when the error is not inside a template text.
     pub source: String,
 }
 
 /// A compiled section.
 pub trait Section: Send + Sync + fmt::Debug {
-    /// Renders it for the instance called `service`; `None` when the section says nothing to that instance.
+    /// Renders it for the instance called `service`; `None` when the section has nothing for that instance.
     ///
     /// # Errors
     /// The field that failed and why.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// What the program hands to conditions and templates beside their variables. The engine does no I/O of its own.
+/// What the program hands to conditions and templates besides their variables. The engine does no I/O of its own.
 pub trait World: fmt::Debug + Send + Sync {
     /// Fills `bytes` with randomness that is fit for keys.
     ///

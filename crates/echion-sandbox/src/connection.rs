@@ -22,12 +22,12 @@ const KEPT_BACK: usize = 8;
 
 /// The other end of a connection, and the handle that breaks it.
 #[derive(Clone, Debug)]
-pub(crate) struct Peer {
+pub(crate) struct Client {
     pub(crate) address: SocketAddr,
     state: Arc<AtomicU8>,
 }
 
-impl Peer {
+impl Client {
     /// Nothing more is written: the connection closes without an answer.
     pub(crate) fn drop_connection(&self) {
         self.state.store(BROKEN, Ordering::SeqCst);
@@ -39,7 +39,7 @@ impl Peer {
     }
 }
 
-impl Connected<IncomingStream<'_, Gate>> for Peer {
+impl Connected<IncomingStream<'_, Gate>> for Client {
     fn connect_info(stream: IncomingStream<'_, Gate>) -> Self {
         stream.remote_addr().clone()
     }
@@ -50,14 +50,14 @@ pub(crate) struct Gate(pub(crate) TcpListener);
 
 impl Listener for Gate {
     type Io = Connection;
-    type Addr = Peer;
+    type Addr = Client;
 
-    async fn accept(&mut self) -> (Connection, Peer) {
+    async fn accept(&mut self) -> (Connection, Client) {
         loop {
             match self.0.accept().await {
                 Ok((stream, address)) => {
                     let state = Arc::new(AtomicU8::new(SOUND));
-                    return (Connection { stream, state: Arc::clone(&state) }, Peer { address, state });
+                    return (Connection { stream, state: Arc::clone(&state) }, Client { address, state });
                 }
                 // Too many open files, or a connection that went away again: both pass.
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -65,8 +65,8 @@ impl Listener for Gate {
         }
     }
 
-    fn local_addr(&self) -> io::Result<Peer> {
-        Ok(Peer { address: self.0.local_addr()?, state: Arc::default() })
+    fn local_addr(&self) -> io::Result<Client> {
+        Ok(Client { address: self.0.local_addr()?, state: Arc::default() })
     }
 }
 

@@ -31,7 +31,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 
-use crate::connection::{Gate, Peer};
+use crate::connection::{Client, Gate};
 use crate::dingtalk::Robots;
 use crate::fault::Faults;
 use crate::server::{Kept, Shared};
@@ -92,7 +92,7 @@ impl Sandbox {
         let mut signal = stopped.clone();
         let shared = Arc::new(Shared { clock: options.clock, news, stopped, state: Mutex::new(kept) });
         let router = Router::new().fallback(server::serve).with_state(Arc::clone(&shared));
-        let service = router.into_make_service_with_connect_info::<Peer>();
+        let service = router.into_make_service_with_connect_info::<Client>();
         let serving = axum::serve(Gate(listener), service).with_graceful_shutdown(async move {
             // An error means that the sandbox was dropped, which ends it as well.
             let _ = signal.wait_for(|stop| *stop).await;

@@ -144,7 +144,7 @@ pub(crate) fn is_secret(name: &str) -> bool {
         || ["code", "sig", "pass", "referer"].contains(&name.as_str())
 }
 
-/// As much of a token as tells robots apart.
+/// As much of a token as distinguishes robots.
 pub(crate) fn tail(token: &str) -> String {
     let count = token.chars().count();
     token.chars().skip(count - 4.min(count / 2)).collect()

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::{broadcast, watch};
 
 use crate::clock;
-use crate::connection::Peer;
+use crate::connection::Client;
 use crate::dingtalk::{Call, Robots};
 use crate::fault::{Fault, Faults};
 use crate::received::{self, Received};
@@ -24,7 +24,7 @@ const BODY_LIMIT: usize = 1024 * 1024;
 /// How many messages are kept.
 const KEPT: usize = 1000;
 
-/// JSON that stops early, and bytes that are no text: nobody can take it for a yes.
+/// JSON that stops early, and bytes that are no text: it cannot be taken for a success.
 const GARBLED: &[u8] = b"{\"errcode\":0,\"err\xff\xfe\x00<html>";
 
 /// What all connections share.
@@ -74,7 +74,7 @@ impl Shared {
         let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
     }
 
-    /// Keeps a message, and tells those who listen.
+    /// Keeps a message, and notifies subscribers.
     fn keep(&self, state: &mut Kept, mut received: Received) {
         state.count += 1;
         received.number = state.count;
@@ -82,7 +82,7 @@ impl Shared {
         if state.messages.len() > KEPT {
             state.messages.pop_front();
         }
-        // Nobody has to listen.
+        // There may be no subscriber.
         let _ = self.news.send(received);
     }
 }
@@ -90,7 +90,7 @@ impl Shared {
 /// Answers a request.
 pub(crate) async fn serve(
     State(shared): State<std::sync::Arc<Shared>>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
+    ConnectInfo(client): ConnectInfo<Client>,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
@@ -101,7 +101,7 @@ pub(crate) async fn serve(
         }
         Ok(body) => match control(&shared, &parts, &body) {
             Some(response) => response,
-            None => stand_in(&shared, &peer, &parts, &body).await,
+            None => stand_in(&shared, &client, &parts, &body).await,
         },
     };
     // Hyper adds the system's date only where there is none.
@@ -137,21 +137,21 @@ fn control(shared: &Shared, parts: &Parts, body: &Bytes) -> Option<Response> {
 }
 
 /// A robot's or a webhook's answer, spoiled by a fault if one matches.
-async fn stand_in(shared: &Shared, peer: &Peer, parts: &Parts, body: &Bytes) -> Response {
+async fn stand_in(shared: &Shared, client: &Client, parts: &Parts, body: &Bytes) -> Response {
     let fault = shared.state().faults.take(parts.uri.path(), &String::from_utf8_lossy(body));
-    let Some(fault) = fault else { return handle(shared, peer, parts, body).into_response() };
+    let Some(fault) = fault else { return handle(shared, client, parts, body).into_response() };
     if fault.after {
-        let reply = handle(shared, peer, parts, body);
+        let reply = handle(shared, client, parts, body);
         delay(shared, &fault).await;
-        return spoil(shared, peer, &fault, reply).await;
+        return spoil(shared, client, &fault, reply).await;
     }
     delay(shared, &fault).await;
     if fault.only_delays() {
-        return handle(shared, peer, parts, body).into_response();
+        return handle(shared, client, parts, body).into_response();
     }
     let received = Received { answer: format!("fault: {}", fault.name()), ..describe(shared, parts, body) };
     shared.keep(&mut shared.state(), received);
-    spoil(shared, peer, &fault, Reply::ok()).await
+    spoil(shared, client, &fault, Reply::ok()).await
 }
 
 async fn delay(shared: &Shared, fault: &Fault) {
@@ -163,7 +163,7 @@ async fn delay(shared: &Shared, fault: &Fault) {
     }
 }
 
-async fn spoil(shared: &Shared, peer: &Peer, fault: &Fault, reply: Reply) -> Response {
+async fn spoil(shared: &Shared, client: &Client, fault: &Fault, reply: Reply) -> Response {
     if let Some(status) = fault.status {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let pairs = fault
@@ -174,11 +174,11 @@ async fn spoil(shared: &Shared, peer: &Peer, fault: &Fault, reply: Reply) -> Res
     }
     if fault.hang {
         shared.stopped().await;
-        peer.drop_connection();
+        client.drop_connection();
     } else if fault.drop {
-        peer.drop_connection();
+        client.drop_connection();
     } else if fault.cut {
-        peer.cut_answer();
+        client.cut_answer();
     } else if fault.garbled {
         return ([(header::CONTENT_TYPE, "application/json")], Body::from(GARBLED)).into_response();
     }
@@ -186,7 +186,7 @@ async fn spoil(shared: &Shared, peer: &Peer, fault: &Fault, reply: Reply) -> Res
 }
 
 /// Hands the request to its stand-in and keeps it.
-fn handle(shared: &Shared, peer: &Peer, parts: &Parts, body: &Bytes) -> Reply {
+fn handle(shared: &Shared, client: &Client, parts: &Parts, body: &Bytes) -> Reply {
     let mut received = describe(shared, parts, body);
     let mut state = shared.state();
     let reply = if received.service == "dingtalk" {
@@ -194,7 +194,7 @@ fn handle(shared: &Shared, peer: &Peer, parts: &Parts, body: &Bytes) -> Reply {
             method: parts.method.as_str(),
             content_type: parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default(),
             query: &query(parts),
-            from: peer.address.ip(),
+            from: client.address.ip(),
             body,
             now: received.time,
         });

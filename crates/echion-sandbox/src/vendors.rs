@@ -1,4 +1,4 @@
-//! Chat services that are known by their paths: they look at a message as far as their documentation says, and answer in their own
+//! Chat services that are known by their paths: they check a message as far as their documentation says, and answer in their own
 //! words. What is asked of DingTalk's custom robot goes further, and has a file of its own.
 
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ pub(crate) struct Verdict {
     pub(crate) body: String,
 }
 
-/// The answer of the service that the path belongs to; `None` when it is nobody's.
+/// The answer of the service that the path belongs to; `None` when it belongs to none.
 pub(crate) fn judge(path: &str, body: &[u8], number: u64) -> Option<Verdict> {
     let text = String::from_utf8_lossy(body);
     let json: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -121,7 +121,7 @@ fn wecom(json: &Value) -> Verdict {
     verdict("wecom", 200, true, &json!({ "errcode": 0, "errmsg": "ok" }))
 }
 
-/// The path without a token that stands in it.
+/// The path without a token that is part of it.
 pub(crate) fn redacted(path: &str) -> String {
     let mut hidden = false;
     let parts = path.split('/').map(|part| {

@@ -1,4 +1,4 @@
-//! What a status code means where a vendor says nothing more.
+//! What a status code means where a vendor's response has nothing more.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Tells Bitbucket Cloud: build status, comment on the pull request.
+//! Reports to Bitbucket Cloud: build status, comment on the pull request.
 //!
 //! API: <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-commit-statuses/>. *Recipient* is not used: the template names the repository.
 
@@ -19,7 +19,7 @@ use crate::vendor::{self, Opening, Vendor};
 pub(crate) static KIND: ServiceKind = ServiceKind {
     name: "bitbucket",
     aliases: &[],
-    summary: "Tells Bitbucket Cloud: build status, comment on the pull request.",
+    summary: "Reports to Bitbucket Cloud: build status, comment on the pull request.",
     recipient: "not used: the template names the repository",
     limits: Limits { body: None, budget: None },
     example: "token: $bitbucket-token\n",
@@ -137,7 +137,7 @@ impl Bitbucket {
     async fn comment(&self, place: &Place, fields: &Rendered, now: i64) -> Result<(), SendError> {
         let (mut text, mut tag) = forge::comment(fields);
         if let Some(written) = fields.some("commentTag") {
-            // Bitbucket shows HTML comments; a link without a text is seen by nobody.
+            // Bitbucket shows HTML comments; a link without a text is not shown.
             text = format!("{}\n\n[](#echion-{written})", fields.text("content"));
             tag = Some(format!("(#echion-{written})"));
         }

@@ -89,7 +89,7 @@ impl CloudEvents {
         let data = section.json("data")?.unwrap_or_else(|| json!({ "message": message.notification.message }));
         let mut event = json!({
             "specversion": "1.0",
-            // Source and id together tell a repeated attempt from a second event.
+            // Source and id together distinguish a repeated attempt from a second event.
             "id": message.id.0,
             "source": section.some("source").unwrap_or(&self.source),
             "type": section.some("type").unwrap_or("io.echion.notification"),

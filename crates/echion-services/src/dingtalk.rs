@@ -133,7 +133,7 @@ fn payload(notification: &Notification, recipient: &str, keywords: &[String]) ->
         content.insert("title".to_owned(), json!(title));
     }
     let at = mentions(section.get("at"), recipient);
-    // In markdown a mention must stand in the text as well.
+    // In markdown a mention must be in the text as well.
     if kind == "markdown" {
         let names = ["atMobiles", "atUserIds"].into_iter().filter_map(|key| at.get(key)?.as_array());
         let missing: Vec<String> = {

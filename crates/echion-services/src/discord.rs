@@ -40,7 +40,7 @@ const LONGEST: usize = 2000;
 static FIELDS: &[Field] = &[
     field("content", FieldShape::Text, "the text; the `message` unless set"),
     field("username", FieldShape::Text, "the name that the message appears under"),
-    field("avatarURL", FieldShape::Text, "the image beside it"),
+    field("avatarURL", FieldShape::Text, "the image next to it"),
     field("embeds", FieldShape::Json, "up to ten embeds"),
     field("threadName", FieldShape::Text, "begins a thread of this name, in a forum"),
     field("threadID", FieldShape::Text, "posts into this thread"),
@@ -71,7 +71,7 @@ impl Vendor for Discord {
     async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
         let url = address(vendor::of_recipient(&self.urls, "webhooks", message.recipient)?, message.recipient)?;
         let section = Rendered::of(message.notification, "discord").unwrap_or_default();
-        // Without `wait` Discord says yes before it has looked.
+        // Without `wait` Discord accepts before it has checked the message.
         let mut url = url.with_query(&[("wait", "true")]);
         if let Some(thread) = section.some("threadID") {
             url = url.with_query(&[("thread_id", thread)]);
@@ -88,7 +88,7 @@ impl Vendor for Discord {
 
 fn payload(section: &Rendered, message: &Message<'_>) -> Result<Value, SendError> {
     let text = section.some("content").unwrap_or(&message.notification.message);
-    // Nobody is mentioned by what stands in a commit message.
+    // The text of a commit message mentions no one.
     let mut body = json!({ "content": cut(text, LONGEST), "allowed_mentions": { "parse": ["users", "roles"] } });
     for (name, key) in [("username", "username"), ("avatarURL", "avatar_url"), ("threadName", "thread_name")] {
         if let Some(text) = section.some(name) {

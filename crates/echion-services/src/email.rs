@@ -54,7 +54,7 @@ options! {
         "host" host: String,
         /// Its port: 587 or 25 with STARTTLS, 465 with TLS from the beginning.
         "port" port: u16 = 587, "587",
-        /// Who logs in; without it nobody does.
+        /// The user who logs in; without it there is no login.
         "username" username: String,
         /// The password.
         "password" password: Secret,
@@ -66,7 +66,7 @@ options! {
         "insecure_skip_verify" insecure_skip_verify: bool = false, "false",
         /// `auto`: TLS from the beginning on port 465, else STARTTLS where the server has it, and always before a password. `required`, `none`.
         "tls" tls: String = "auto".to_owned(), "auto",
-        /// Certificates (PEM) that are trusted beside the system's.
+        /// Certificates (PEM) that are trusted in addition to the system's.
         "caBundle" ca_bundle: String,
     }
 }
@@ -183,7 +183,7 @@ impl Email {
         let mut mail = lettre::Message::builder()
             .from(self.from.clone())
             .date(std::time::UNIX_EPOCH + date)
-            // A repeated attempt has the same name, so that mailboxes can tell.
+            // A repeated attempt has the same name, so that mailboxes can recognise it.
             .message_id(Some(format!("<{}@echion>", message.id)))
             .subject(section.text("subject").replace(['\r', '\n'], " "));
         let wrong =

@@ -26,7 +26,7 @@ pub(crate) const PLACE: [Field; 3] = [
 
 static STATUS: &[Field] = &[
     field("state", FieldShape::Text, "`success`, `failure`, `pending`, or the vendor's own word"),
-    field("label", FieldShape::Text, "its name, which tells statuses apart"),
+    field("label", FieldShape::Text, "its name, which distinguishes statuses"),
     field("targetURL", FieldShape::Text, "a link to more"),
 ];
 
@@ -77,7 +77,7 @@ pub(crate) fn comment(fields: &Rendered) -> (String, Option<String>) {
     (tag.as_ref().map_or_else(|| text.to_owned(), |tag| format!("{text}\n\n{tag}")), tag)
 }
 
-/// The id of the comment that has the tag; `text` is where a comment's text stands.
+/// The id of the comment that has the tag; `text` is where a comment has its text.
 pub(crate) fn tagged(comments: &[Value], text: &str, tag: Option<&str>) -> Option<String> {
     let has = |comment: &&Value| {
         tag.is_some_and(|tag| comment.pointer(text).and_then(Value::as_str).is_some_and(|text| text.contains(tag)))

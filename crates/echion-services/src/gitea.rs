@@ -1,4 +1,4 @@
-//! Tells Gitea or Forgejo: commit status, comment on the pull request.
+//! Reports to Gitea or Forgejo: commit status, comment on the pull request.
 //!
 //! API: <https://docs.gitea.com/api/next/>. *Recipient* is not used: the template names the repository.
 
@@ -19,7 +19,7 @@ use crate::vendor::{self, Opening, Vendor};
 pub(crate) static KIND: ServiceKind = ServiceKind {
     name: "gitea",
     aliases: &[],
-    summary: "Tells Gitea or Forgejo: commit status, comment on the pull request.",
+    summary: "Reports to Gitea or Forgejo: commit status, comment on the pull request.",
     recipient: "not used: the template names the repository",
     limits: Limits { body: None, budget: None },
     example: "apiURL: https://gitea.example.com/api/v1\ntoken: $gitea-token\n",

@@ -1,4 +1,4 @@
-//! Tells GitLab: commit status, comment on the merge request.
+//! Reports to GitLab: commit status, comment on the merge request.
 //!
 //! API: <https://docs.gitlab.com/api/commits/#set-commit-pipeline-status>. *Recipient* is not used: the template names the repository.
 
@@ -19,7 +19,7 @@ use crate::vendor::{self, Opening, Vendor};
 pub(crate) static KIND: ServiceKind = ServiceKind {
     name: "gitlab",
     aliases: &[],
-    summary: "Tells GitLab: commit status, comment on the merge request.",
+    summary: "Reports to GitLab: commit status, comment on the merge request.",
     recipient: "not used: the template names the repository",
     limits: Limits { body: None, budget: None },
     example: "token: $gitlab-token\n",

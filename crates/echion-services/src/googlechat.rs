@@ -79,7 +79,7 @@ impl Vendor for GoogleChat {
     }
 }
 
-/// The address of a thread; the peer sorts the query.
+/// The address of a thread; Argo CD Notifications sorts the query.
 fn threaded(url: &Address, key: &str) -> Address {
     let option = "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD";
     url.with_sorted_query(&[("threadKey", key), ("messageReplyOption", option)])

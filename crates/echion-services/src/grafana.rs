@@ -57,7 +57,7 @@ impl Vendor for Grafana {
 }
 
 fn payload(text: &str, recipient: &str, now: i64) -> Value {
-    // Whole seconds, as the peer has them.
+    // Whole seconds, as Argo CD Notifications has them.
     let tags: Vec<&str> = recipient.split('|').collect();
     json!({ "time": now / 1000 * 1000, "isRegion": false, "tags": tags, "text": text })
 }

@@ -102,7 +102,7 @@ pub fn configurable() -> Vec<&'static ServiceKind> {
 
 pub use console::KIND as CONSOLE;
 
-/// The options that every HTTP service has beside its own.
+/// The options that every HTTP service has besides its own.
 #[must_use]
 pub fn shared_options() -> &'static [echion_model::OptionHelp] {
     http::Transport::TABLE

@@ -19,7 +19,7 @@ use crate::vendor::{self, Opening, Vendor};
 /// How long connecting, and all that follows, may take.
 const PATIENCE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(20));
 
-/// The subject of a request that nobody takes: the server's response to it confirms all that came before.
+/// The subject of a request without a responder: the server's response to it confirms all that came before.
 const PROBE: &str = "echion-probe";
 
 /// The type.

@@ -98,7 +98,7 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
-/// Extra headers: a list of `{name, value}` as in the peer's webhook, or a mapping.
+/// Extra headers: a list of `{name, value}` as in the webhook of Argo CD Notifications, or a mapping.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Headers(pub(crate) Vec<(String, Secret)>);
 

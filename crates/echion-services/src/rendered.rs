@@ -56,7 +56,7 @@ impl Rendered {
         self.0.get(name).and_then(Value::as_object).map(|fields| Self(fields.clone()))
     }
 
-    /// A field that holds JSON: as a text that gives it, or as it stands. `None` when it is absent or empty.
+    /// A field that holds JSON: as a string that gives it, or as it is. `None` when it is absent or empty.
     pub(crate) fn json(&self, name: &str) -> Result<Option<Value>, SendError> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),

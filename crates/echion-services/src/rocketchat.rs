@@ -43,9 +43,9 @@ options! {
         "password" password: Secret,
         /// The name that messages appear under.
         "alias" alias: String,
-        /// `:emoji:` beside the message.
+        /// `:emoji:` next to the message.
         "icon" icon: String,
-        /// The address of an image beside the message.
+        /// The address of an image next to the message.
         "avatar" avatar: String,
     }
 }

@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_are_read_as_json_are_told_with_what_they_rendered_to() {
+    fn texts_that_are_read_as_json_are_reported_with_what_they_rendered_to() {
         let section = compiled("json: '[1'\n").unwrap();
         let texts = section.json_texts("x", &json!({ "json": "[1" }));
         assert_eq!(texts.len(), 1);

@@ -171,7 +171,7 @@ impl Slack {
         if let Some(section) = section {
             for name in ["attachments", "blocks"] {
                 let mut list = section.list(name)?.unwrap_or_default();
-                // An attachment without blocks says so, as the peer's does: whoever imitates Slack may expect it.
+                // An attachment without blocks has an empty list, as in Argo CD Notifications: whoever imitates Slack may expect it.
                 for attachment in list.iter_mut().filter(|_| name == "attachments").filter_map(Value::as_object_mut) {
                     attachment.entry("blocks").or_insert(Value::Null);
                 }

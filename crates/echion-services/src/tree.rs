@@ -14,7 +14,7 @@ pub(crate) enum Tree {
 }
 
 impl Tree {
-    /// Compiles every text in `node`; mistakes are added to `errors` with the way from `path`.
+    /// Compiles every text in `node`; errors are added to `errors` with the way from `path`.
     pub(crate) fn compile(
         node: &Node,
         path: &str,
@@ -52,7 +52,7 @@ impl Tree {
         }
     }
 
-    /// The node as JSON, its texts as they stand.
+    /// The node as JSON, its strings as they are.
     pub(crate) fn plain(node: &Node) -> Value {
         match &node.kind {
             Kind::Null => Value::Null,

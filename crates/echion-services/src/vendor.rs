@@ -18,7 +18,7 @@ use crate::http::{Address, Http, Transport, hex};
 use crate::redact::Redactor;
 use crate::section::Rendered;
 
-/// What a service file provides beside its kind. `open::<V>` makes a [`Service`] of it.
+/// What a service file provides besides its kind. `open::<V>` makes a [`Service`] of it.
 #[async_trait]
 pub(crate) trait Vendor: fmt::Debug + Send + Sync + Sized + 'static {
     /// The type.
@@ -129,7 +129,7 @@ pub(crate) struct Opening<'a> {
 impl Opening<'_> {
     /// The HTTP side of the instance; with it the shared options are accepted.
     pub(crate) fn http(&self) -> Result<Http, OptionsError> {
-        let transport = self.node.decode::<Transport>().map_err(|error| self.mistake(error))?;
+        let transport = self.node.decode::<Transport>().map_err(|error| self.decode_error(error))?;
         self.secrets.borrow_mut().extend(transport.secrets);
         let unknown = transport.unknown.into_iter().filter(|(key, _)| self.get(key).is_some());
         self.unshared.set(Some(unknown.map(|(key, _)| key).collect()));
@@ -141,7 +141,7 @@ impl Opening<'_> {
         Redactor::new(&self.secrets.borrow())
     }
 
-    /// A variable of the process that tells of its identity in a cloud. That identity is the controller's, not a tenant's.
+    /// A variable of the process that holds its identity in a cloud. That identity is the controller's, not a tenant's.
     pub(crate) fn variable(&self, name: &str) -> Option<Secret> {
         let variables = &self.environment.variables;
         variables.get(name).filter(|value| self.environment.tenant.is_none() && !value.is_empty()).cloned()
@@ -191,7 +191,7 @@ impl Opening<'_> {
         self.node.entries().iter().find(named).map(|(_, value)| value)
     }
 
-    fn mistake(&self, error: echion_model::yaml::DecodeError) -> OptionsError {
+    fn decode_error(&self, error: echion_model::yaml::DecodeError) -> OptionsError {
         OptionsError { message: self.redactor().clean(&error.to_string()), at: error.at, hint: self.hint() }
     }
 
@@ -215,7 +215,7 @@ pub(crate) fn open<V: Vendor>(
         secrets: RefCell::default(),
         unshared: Cell::new(None),
     };
-    let decoded = node.decode::<V::Options>().map_err(|error| opening.mistake(error))?;
+    let decoded = node.decode::<V::Options>().map_err(|error| opening.decode_error(error))?;
     opening.secrets.borrow_mut().extend(decoded.secrets);
     let vendor = V::open(decoded.value, &opening)?;
     let unshared = opening.unshared.take();

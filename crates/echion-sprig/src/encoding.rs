@@ -121,7 +121,7 @@ impl Encoding {
     }
 }
 
-/// The bytes that a text in base64 stands for.
+/// The bytes that a string in base64 encodes.
 pub(crate) fn from_base64(input: &[u8]) -> Result<Vec<u8>> {
     BASE64.bytes_of(input)
 }

@@ -39,7 +39,7 @@ pub(crate) static ALL: &[Function] = &[
     escapes(
         "slackEscape",
         |host, args| escape(host, args, slack),
-        "escaped for a Slack message, so that it makes no link and mentions nobody",
+        "escaped for a Slack message, so that it makes no link and mentions no one",
         r#"{{ slackEscape "<!here> & now" }}"#,
         "&lt;!here&gt; &amp; now",
     ),
@@ -101,7 +101,7 @@ pub(crate) static ALL: &[Function] = &[
     ),
 ];
 
-/// What stands for a character; nothing where it may stay.
+/// The replacement of a character; none where it may stay.
 type Escaped = Option<std::borrow::Cow<'static, str>>;
 
 /// The text of the argument, character by character. `nil` is the empty text.
@@ -176,7 +176,7 @@ fn each(host: &mut Host<'_>, args: &[Value], mention: fn(&str) -> String) -> Res
             };
             // Ids come from annotations and commits: none of them may become something else.
             if id.is_empty() || !id.chars().all(|c| c.is_alphanumeric() || "_-.@+".contains(c)) {
-                return fail(format!("`{id}` is nobody's id"));
+                return fail(format!("`{id}` is no valid id"));
             }
             host.reserve(id.len() + 32)?;
             mentions.push(mention(&id));

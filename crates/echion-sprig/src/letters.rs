@@ -130,7 +130,7 @@ fn swap_case(_: &mut Host<'_>, args: &[Value]) -> Result {
     }))
 }
 
-/// The reference looks at bytes here, each as a character of its own.
+/// The reference reads bytes here, each as a character of its own.
 fn as_characters(text: &[u8]) -> impl Iterator<Item = char> {
     text.iter().map(|byte| char::from(*byte))
 }

@@ -1,4 +1,4 @@
-//! Paths with slashes. They are texts; nothing looks at a file system.
+//! Paths with slashes. They are texts; nothing reads a file system.
 
 use echion_template::{Function, Host, takes};
 use echion_value::Value;

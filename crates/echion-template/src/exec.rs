@@ -13,7 +13,7 @@ use crate::host::{Host, Limits};
 use crate::operand::{Operand, is_true};
 use crate::tree::{Action, Block, Branch, Command, Expr, ExprKind, Invocation, Node, Pipe};
 
-/// How many steps lie between two looks at the clock.
+/// How many steps lie between two readings of the clock.
 const STEPS_PER_LOOK: u64 = 256;
 
 pub(crate) type Done<T> = Result<T, Box<Error>>;
@@ -89,7 +89,7 @@ pub(crate) struct Run<'a, 'r, 'h> {
     pub(crate) stack: Vec<Value>,
     pub(crate) place: Place<'a>,
     steps: u64,
-    /// The step before which the clock or the budget has to be looked at.
+    /// The step before which the clock or the budget has to be checked.
     next_look: u64,
     depth: usize,
     /// The pieces of the output, where somebody wants to know.

@@ -29,7 +29,7 @@ pub struct Function {
     pub uses: Uses,
 }
 
-/// What a function uses beside its arguments.
+/// What a function uses besides its arguments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Uses {
     /// The time.
@@ -89,7 +89,7 @@ pub const fn takes(params: &'static [Type], result: Type) -> Signature {
     Signature::new(params, result)
 }
 
-/// What a name in a template stands for.
+/// What a name in a template refers to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Callee {
     And,

@@ -34,7 +34,7 @@ pub type Resolve<'h> = &'h dyn Fn(&str) -> Result<String, String>;
 /// Whether it is too late to go on.
 pub type Expired<'h> = &'h dyn Fn() -> bool;
 
-/// What functions get of the outside world. Templates cannot tell the time by themselves.
+/// What functions get of the outside world. Templates cannot read the time by themselves.
 pub struct Host<'h> {
     /// The current time.
     pub now: Time,

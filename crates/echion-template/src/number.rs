@@ -1,4 +1,4 @@
-//! Numbers in templates, which get their type from where they stand.
+//! Numbers in templates, which get their type from where they occur.
 
 use echion_value::strconv::{self, NumError};
 use echion_value::{Complex, Type, Value};

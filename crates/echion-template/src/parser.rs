@@ -1,4 +1,4 @@
-//! Tokens to a tree: text, blocks, definitions; what stands inside of actions is in `pipeline`.
+//! Tokens to a tree: text, blocks, definitions; what is inside of actions is in `pipeline`.
 
 mod pipeline;
 

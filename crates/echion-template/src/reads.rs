@@ -1,4 +1,4 @@
-//! What a template may look at, known without rendering it: only what it reads has to be there, and only when that changes does
+//! What a template may read, known without rendering it: only what it reads has to be there, and only when that changes does
 //! it have to be rendered again.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,9 +19,9 @@ pub struct Reads {
     pub paths: BTreeSet<Vec<String>>,
     /// Whether it may read anything.
     pub everything: bool,
-    /// Whether it calls functions or methods that the data hold. Which ones is told by the paths.
+    /// Whether it calls functions or methods that the data hold. The paths name them.
     pub calls: bool,
-    /// Whether it asks for the time, beside what functions of the data do.
+    /// Whether it asks for the time, besides what functions of the data do.
     pub clock: bool,
     /// Whether it uses randomness.
     pub random: bool,
@@ -113,7 +113,7 @@ impl<'t> Analysis<'t> {
         self.changed |= known.len() > before;
     }
 
-    /// The value is looked at as a whole.
+    /// The value is read as a whole.
     fn read(&mut self, origins: &Origins<'t>) {
         for path in origins {
             if path.is_empty() {

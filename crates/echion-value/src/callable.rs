@@ -35,7 +35,7 @@ pub struct Signature {
     pub result: Type,
     /// Whether the Go function has an `error` as its second result.
     pub fallible: bool,
-    /// Results beside the first, which is all that a call gives. Expressions take that; templates refuse the call.
+    /// Results after the first, which is all that a call gives. Expressions take that; templates refuse the call.
     pub more: &'static [Type],
 }
 
@@ -52,7 +52,7 @@ impl Signature {
         Self { variadic: true, ..self }
     }
 
-    /// The same, with an `error` beside the result.
+    /// The same, with an `error` next to the result.
     #[must_use]
     pub const fn fallible(self) -> Self {
         Self { fallible: true, ..self }
@@ -152,7 +152,7 @@ impl fmt::Debug for Func {
 pub struct Method {
     /// The name as written in Go, such as `Format`.
     pub name: &'static str,
-    /// What it takes beside the receiver, and gives.
+    /// What it takes besides the receiver, and gives.
     pub signature: Signature,
     /// The method itself. Arguments fit the signature.
     pub call: fn(&Value, &[Value]) -> Result<Value, CallError>,

@@ -35,7 +35,7 @@ pub fn identical(left: &Value, right: &Value) -> bool {
     }
 }
 
-/// Go's `reflect.DeepEqual`: the same type, and the same all the way down. `work` is told of every pair that is compared, and
+/// Go's `reflect.DeepEqual`: the same type, and the same all the way down. `work` is called with every pair that is compared, and
 /// can end the comparison: a small program can make a value that takes forever to walk through.
 ///
 /// # Errors

@@ -79,7 +79,7 @@ impl Map {
         }
     }
 
-    /// As [`Self::get`], without a copy, of a map that nobody has changed: `None` when somebody has.
+    /// As [`Self::get`], without a copy, of a map that has not been changed: `None` when it has.
     #[inline]
     #[must_use]
     pub fn peek(&self, key: &[u8]) -> Option<Option<&Value>> {

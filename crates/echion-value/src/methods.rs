@@ -147,7 +147,7 @@ impl From<Zone> for Value {
 }
 
 impl Type {
-    /// The methods that all values of the type have, known before there is a value. Named types tell only by a value.
+    /// The methods that all values of the type have, known before there is a value. Named types have them only with a value.
     #[must_use]
     pub fn methods(self) -> &'static [Method] {
         match self {
@@ -187,7 +187,7 @@ fn number(value: &Value) -> Result<i64, CallError> {
     }
 }
 
-/// Callers check arguments against the signature, so nobody reads this.
+/// Callers check arguments against the signature, so this is never read.
 fn misfit() -> CallError {
     CallError::new("reflect: call with a value of another type")
 }

@@ -109,13 +109,13 @@ impl Regexp {
         found
     }
 
-    /// Go's `ReplaceAll`: `$1`, `${1}`, `$name` and `${name}` in the template stand for groups, `$$` for a dollar sign. A
+    /// Go's `ReplaceAll`: `$1`, `${1}`, `$name` and `${name}` in the template refer to groups, `$$` is a dollar sign. A
     /// name without braces is as long as possible: `$1x` is the group `1x`.
     pub fn replace_all(&self, text: &[u8], template: &[u8]) -> Vec<u8> {
         self.replace(text, |out, groups| self.expand(out, template, text, groups))
     }
 
-    /// Go's `ReplaceAllLiteral`: the replacement is taken as it stands.
+    /// Go's `ReplaceAllLiteral`: the replacement is taken literally.
     pub fn replace_all_literal(&self, text: &[u8], replacement: &[u8]) -> Vec<u8> {
         self.replace(text, |out, _| out.extend_from_slice(replacement))
     }
@@ -229,7 +229,7 @@ fn reference(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((name, rest))
 }
 
-/// The group that a name of digits stands for; a leading zero makes it a name, and so does a number too large for Go.
+/// The group that a name of digits refers to; a leading zero makes it a name, and so does a number too large for Go.
 fn group_number(name: &[u8]) -> Option<usize> {
     if name.len() > 9 || (name.len() > 1 && name.starts_with(b"0")) {
         return None;
@@ -270,7 +270,7 @@ impl<'t> Subject<'t> {
     }
 
     fn original(&self, range: std::ops::Range<usize>) -> (usize, usize) {
-        // U+FFFD takes two bytes more than the one it stands for.
+        // U+FFFD takes two bytes more than the one it replaces.
         let back = |at: usize| at - 2 * self.replaced.partition_point(|&end| end <= at);
         (back(range.start), back(range.end))
     }

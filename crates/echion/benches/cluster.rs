@@ -135,7 +135,7 @@ async fn latency(apps: usize, changes: usize, rate: u64) {
     waits.sort();
     let at = |part: f64| waits[((waits.len() - 1) as f64 * part) as usize];
     println!(
-        "{apps} Applications, {changes} changes each, {rate} a second: {} of {} told; from change to request: median {:?}, p99 {:?}, most {:?}",
+        "{apps} Applications, {changes} changes each, {rate} a second: {} of {} notified; from change to request: median {:?}, p99 {:?}, most {:?}",
         received.len(),
         apps * changes,
         at(0.5),

@@ -96,7 +96,7 @@ pub(crate) enum Format {
     Json,
 }
 
-/// The formats of the peer's `get` commands.
+/// The formats of the `get` commands of Argo CD Notifications.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GetFormat {
     Wide,
@@ -239,7 +239,7 @@ pub(crate) struct Expr {
     /// The expression.
     #[arg(required_unless_present = "jsonl", allow_hyphen_values = true)]
     pub(crate) expr: Option<String>,
-    /// File with the Application that `app` stands for.
+    /// File with the Application that `app` is.
     #[arg(long, value_name = "FILE")]
     pub(crate) resource: Option<PathBuf>,
     #[command(flatten)]
@@ -259,7 +259,7 @@ pub(crate) struct Render {
     /// The template text.
     #[arg(required_unless_present = "jsonl", allow_hyphen_values = true)]
     pub(crate) template: Option<String>,
-    /// File with the Application that `.app` stands for.
+    /// File with the Application that `.app` is.
     #[arg(long, value_name = "FILE")]
     pub(crate) resource: Option<PathBuf>,
     #[command(flatten)]

@@ -46,8 +46,8 @@ impl Leadership {
                 ledger = setup::ledger(&self.ledger, setup::Purpose::Deliver).await?;
             }
             reporter.leads(true);
-            let (stop, told) = watch::channel(false);
-            let serving = serve(ledger.clone(), told);
+            let (stop, stopped) = watch::channel(false);
+            let serving = serve(ledger.clone(), stopped);
             let ending = async {
                 let reason = tokio::select! {
                     reason = held(self.lease.as_ref()) => Some(reason),
@@ -74,7 +74,7 @@ impl Leadership {
         }
     }
 
-    /// Waits until this replica leads; gives whether nobody else has since it last did.
+    /// Waits until this replica leads; gives whether no other replica has since it last did.
     async fn elect(&mut self, reporter: &LogReporter) -> Result<bool, Failure> {
         let Some(lease) = &self.lease else { return Ok(true) };
         reporter.stands_by();

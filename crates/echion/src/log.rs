@@ -1,4 +1,4 @@
-//! The log of the controller, with the fields that users of the peer grep for (contract 2.8): `level`, `msg`, `time`, `resource`.
+//! The log of the controller, with the fields that users of Argo CD Notifications grep for (contract 2.8): `level`, `msg`, `time`, `resource`.
 
 use std::fmt::Write as _;
 
@@ -29,7 +29,7 @@ pub(crate) fn start(level: Level, format: LogFormat) {
     let _ = log.event_format(Lines(format)).try_init();
 }
 
-/// The peer's words for levels.
+/// The names that Argo CD Notifications has for levels.
 fn word(level: Level) -> &'static str {
     match level {
         Level::ERROR => "error",

@@ -1,4 +1,4 @@
-//! Flags, and the environment variables that stand in for those that are not given (contract 2.9).
+//! Flags, and the environment variables that replace those that are not given (contract 2.9).
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::args::{Annotations, Cluster, Controller, Election};
 use crate::log::LogFormat;
 use crate::{Failure, setup};
 
-/// What the controller was told.
+/// The configuration of the controller's process.
 pub(crate) struct Options {
     pub(crate) access: Access,
     pub(crate) level: Level,
@@ -166,7 +166,7 @@ fn or_variable(flag: Option<String>, name: &str, default: &str) -> String {
     flag.or_else(|| setup::variable(name)).unwrap_or_else(|| default.to_owned())
 }
 
-/// The environment takes only `true` and `false` for booleans; anything else says nothing.
+/// The environment takes only `true` and `false` for booleans; anything else is ignored.
 fn switch(flag: Option<bool>, name: &str) -> bool {
     flag.unwrap_or_else(|| setup::variable(name).is_some_and(|said| said.eq_ignore_ascii_case("true")))
 }

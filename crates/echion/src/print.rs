@@ -86,7 +86,7 @@ pub(crate) fn diagnostics(file: &str, diagnostics: &[Diagnostic]) {
     }
 }
 
-/// At most 160 characters of a line around a place, and what stands before the place in them.
+/// At most 160 characters of a line around a place, and what precedes the place in them.
 fn excerpt(line: &str, place: usize) -> (String, String) {
     let from = place.saturating_sub(120);
     let shown = |from: usize, count: usize| -> String { line.chars().skip(from).take(count).collect() };

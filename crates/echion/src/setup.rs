@@ -30,7 +30,7 @@ pub(crate) fn clock() -> Arc<dyn Fn() -> i64 + Send + Sync> {
     Arc::new(now)
 }
 
-/// An environment variable; one that is empty says nothing.
+/// An environment variable; one that is empty counts as absent.
 #[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -42,7 +42,7 @@ pub(crate) fn host_name() -> String {
     name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(|| "echion".to_owned())
 }
 
-/// The arguments of the process. Called by the peer's name, the program is its controller (contract 6.2).
+/// The arguments of the process. Called by the name of Argo CD Notifications' controller, the program is its controller (contract 6.2).
 pub(crate) fn arguments() -> Vec<std::ffi::OsString> {
     let mut arguments: Vec<_> = std::env::args_os().collect();
     let called = arguments.first().and_then(|path| Path::new(path).file_stem().map(ToOwned::to_owned));

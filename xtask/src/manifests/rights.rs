@@ -18,7 +18,7 @@ fn named(group: &str, resource: &str, name: &str, verbs: &[&str]) -> Value {
     rule
 }
 
-/// Reads one kind of resource: the list and the watch, and one again when a look at it failed.
+/// Reads one kind of resource: the list and the watch, and one again when its evaluation failed.
 fn read(plural: &str) -> Value {
     rule("argoproj.io", &[plural], &["get", "list", "watch"])
 }

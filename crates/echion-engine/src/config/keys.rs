@@ -71,7 +71,7 @@ impl Loader<'_> {
             None if key == "subscriptions" => self.subscriptions(key, text),
             None if key == "defaultTriggers" => self.list(key, text).map(|list| self.config.default_triggers = list),
             None if key == "context" => self.context(key, text),
-            // The peer ignores every other key, and so do other tools' keys in the same ConfigMap.
+            // Argo CD Notifications ignores every other key, and so do other tools' keys in the same ConfigMap.
             _ => Ok(()),
         };
         if let Err(diagnostics) = result {
@@ -79,7 +79,7 @@ impl Loader<'_> {
             self.config.diagnostics.extend(diagnostics.into_iter().map(|diagnostic| {
                 let keep = kept && diagnostic.hint.is_empty();
                 if keep {
-                    diagnostic.hint("its last good version stays in use until this is mended")
+                    diagnostic.hint("the last valid version stays in effect until this is fixed")
                 } else {
                     diagnostic
                 }
@@ -166,7 +166,7 @@ impl Loader<'_> {
             value
         });
         for name in missing {
-            let message = format!("the Secret has no key `{name}`; `${name}` is used as it stands");
+            let message = format!("the Secret has no key `{name}`; `${name}` is used unchanged");
             self.config.diagnostics.push(Diagnostic::error(key, (1, 1), message).warning());
         }
         let mut entry = self.open(key, kind, name, &node)?;
@@ -336,7 +336,7 @@ fn service_name(rest: &str) -> &str {
     rest.rsplit('.').next().unwrap_or(rest)
 }
 
-/// Where a name first stands in a text.
+/// Where a name first occurs in a string.
 fn find(text: &str, name: &str) -> (u32, u32) {
     for (index, line) in text.lines().enumerate() {
         if let Some(at) = line.find(name) {

@@ -19,7 +19,7 @@ const CONFIG: &str = "config.yaml";
 /// The key in the Secret.
 const NOTIFIERS: &str = "notifiers.yaml";
 
-/// The types that `notifiers.yaml` knows by name; `webhook` is a list beside them.
+/// The types that `notifiers.yaml` knows by name; `webhook` is a list next to them.
 const SINGLE: [&str; 4] = ["email", "grafana", "opsgenie", "slack"];
 
 /// What `config.yaml` says.
@@ -157,7 +157,7 @@ impl Loader<'_> {
                 self.config.legacy = Arc::clone(legacy);
                 self.config
                     .diagnostics
-                    .push(diagnostic.hint("its last good version stays in use until this is mended"));
+                    .push(diagnostic.hint("the last valid version stays in effect until this is fixed"));
             }
             (Err(diagnostic), _) => self.config.diagnostics.push(diagnostic),
         }
@@ -242,14 +242,14 @@ impl Loader<'_> {
                 }
             } else {
                 let diagnostic =
-                    Diagnostic::error(NOTIFIERS, key.at(), format!("no service of type `{written}` can stand here"));
+                    Diagnostic::error(NOTIFIERS, key.at(), format!("no service of type `{written}` is allowed here"));
                 let hint = format!("the types are {} and webhook; others have keys of their own", SINGLE.join(", "));
                 self.config.diagnostics.push(diagnostic.warning().hint(hint));
             }
         }
     }
 
-    /// One service of `notifiers.yaml`; when it does not work, its last good version or what another key says stays in use.
+    /// One service of `notifiers.yaml`; when it does not work, its last valid version or the one of another key stays in effect.
     fn notifier(&mut self, path: &str, type_name: &str, name: &str, options: &Node) {
         self.config.notifiers.push(name.to_owned());
         let opened = self.kind(path, type_name).and_then(|kind| self.open(path, kind, name, options));
@@ -265,7 +265,7 @@ impl Loader<'_> {
         }
     }
 
-    /// The document cannot be read: what it said last stays in use.
+    /// The document cannot be read: its last valid version stays in effect.
     fn keep_notifiers(&mut self, diagnostic: Diagnostic) {
         let mut kept = false;
         if let Some(previous) = self.previous {
@@ -285,7 +285,7 @@ impl Loader<'_> {
 
 fn keeping(diagnostic: Diagnostic, kept: bool) -> Diagnostic {
     let keep = kept && diagnostic.hint.is_empty();
-    if keep { diagnostic.hint("its last good version stays in use until this is mended") } else { diagnostic }
+    if keep { diagnostic.hint("the last valid version stays in effect until this is fixed") } else { diagnostic }
 }
 
 fn decode<T: DeserializeOwned>(field: &str, node: &Node, text: &str) -> Result<T, Diagnostic> {

@@ -1,4 +1,4 @@
-//! `$name` in service options stands for an entry of the Secret (contract 1.4).
+//! `$name` in service options refers to an entry of the Secret (contract 1.4).
 
 use std::collections::BTreeMap;
 

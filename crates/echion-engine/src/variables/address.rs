@@ -14,7 +14,7 @@ pub(super) struct Address {
 
 const TRANSPORTS: [&str; 9] = ["ssh", "git", "git+ssh", "http", "https", "ftp", "ftps", "rsync", "file"];
 
-/// Longer texts are not looked at for the short form of SSH.
+/// Longer strings are not checked for the short form of SSH.
 const MAX_SCP: usize = 2048;
 
 impl Address {

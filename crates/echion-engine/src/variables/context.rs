@@ -1,4 +1,4 @@
-//! Everything that conditions and templates may ask beside the configuration: the clock, the repository, the helpers.
+//! Everything that conditions and templates may use besides the configuration: the clock, the repository, the helpers.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::trigger::{Condition, Evaluation};
 
-/// One moment in which resources are looked at.
+/// One moment in which resources are evaluated.
 #[derive(Clone)]
 pub struct EvaluationContext {
     now: Time,
@@ -25,7 +25,7 @@ pub struct EvaluationContext {
     progress: Option<Progress>,
 }
 
-/// Told the name of each trigger whose evaluation begins, so that whoever waits knows which one takes long.
+/// Called with the name of each trigger whose evaluation begins, so that whoever waits knows which one takes long.
 pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl EvaluationContext {
@@ -84,7 +84,7 @@ impl EvaluationContext {
         Self { lookups: false, ..self }
     }
 
-    /// The same with somebody who is told which trigger is evaluated.
+    /// The same with an observer of which trigger is evaluated.
     #[must_use]
     pub fn reporting(self, progress: Progress) -> Self {
         Self { progress: Some(progress), ..self }

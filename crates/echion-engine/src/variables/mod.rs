@@ -1,4 +1,4 @@
-//! The names a trigger or template can use beside the resource: `time`, `strings`, `repo`.
+//! The names a trigger or template can use besides the resource: `time`, `strings`, `repo`.
 
 mod address;
 mod context;

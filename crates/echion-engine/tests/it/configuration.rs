@@ -16,7 +16,7 @@ fn the_seed_has_nothing_wrong() {
 }
 
 #[test]
-fn three_mistakes_break_three_keys() {
+fn three_errors_break_three_keys() {
     let config = config(&[
         ("template.good", "message: fine\n"),
         ("template.bad", "message: |\n  first\n  {{ .app.x\n"),
@@ -37,7 +37,7 @@ fn three_mistakes_break_three_keys() {
 }
 
 #[test]
-fn a_broken_key_keeps_its_last_good_version() {
+fn a_broken_key_keeps_its_last_valid_version() {
     let good = [("template.a", "message: old\n"), ("trigger.a", "- when: 'true'\n  send: [a]\n")];
     let first = load(&sources(&good), None);
     let broken = [("template.a", "message: '{{'\n"), ("trigger.a", "when: 'true'\n")];

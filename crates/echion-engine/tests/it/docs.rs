@@ -38,7 +38,7 @@ fn secret(key: &str) -> &'static [u8] {
     }
 }
 
-/// Loads a block as the `data` of a ConfigMap, beside a Secret with the keys that it names.
+/// Loads a block as the `data` of a ConfigMap, next to a Secret with the keys that it names.
 fn configuration(block: &str) -> Config {
     let data: String = block.lines().map(|line| format!("  {line}\n")).collect();
     let text = format!("kind: ConfigMap\nmetadata: {{name: argocd-notifications-cm}}\ndata:\n{data}");
@@ -73,7 +73,7 @@ fn what_the_pages_show_has_nothing_wrong() {
 }
 
 #[test]
-fn a_mistake_on_a_page_is_found() {
+fn an_error_on_a_page_is_found() {
     let page = "# x\n\n```yaml\nservice.dingtalk: |\n  accessToken: $a-b\ntemplate.a: |\n  message: '{{.app'\n```\n\n```sh\nx\n```\n";
     let blocks = blocks(page);
     assert_eq!(blocks.len(), 1);

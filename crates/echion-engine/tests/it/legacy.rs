@@ -12,7 +12,7 @@ spec: {}
 status: {health: {status: Degraded}}
 ";
 
-/// The configuration of the recorded scenario `legacy-config`, which the peer rejects because of its `subscriptions`.
+/// The configuration of the recorded scenario `legacy-config`, which Argo CD Notifications rejects because of its `subscriptions`.
 const OLD: &str = "
 context: {k: v}
 subscriptions: [{recipients: ['oldhook:g'], triggers: [on-old]}]

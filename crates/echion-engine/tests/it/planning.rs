@@ -126,7 +126,7 @@ fn who_heard_of_a_condition_does_not_hear_of_it_again_because_its_words_changed(
     assert_eq!(memory.0.as_ref().unwrap().len(), 1);
     let again = with("1 == app.a", Some(&with("app.a==1", Some(&after))));
     assert!(memory.evaluate(&again, &resource).intents.is_empty());
-    // Without having seen the edit it is another condition, as it is for the peer.
+    // Without having seen the edit it is another condition, as it is for Argo CD Notifications.
     assert_eq!(memory.evaluate(&with("app.a >= 1", None), &resource).intents.len(), 1);
 }
 

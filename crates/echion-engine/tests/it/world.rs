@@ -10,7 +10,7 @@ use echion_model::World;
 
 use crate::{NOW, Nothing, config, with_status};
 
-/// A world in which a second passes at each look at the clock.
+/// A world in which a second passes at each reading of the clock.
 #[derive(Debug, Default)]
 struct Slow(AtomicU64);
 

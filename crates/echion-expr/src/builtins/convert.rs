@@ -78,7 +78,7 @@ pub(super) const ALL: &[Builtin] = &[
     Builtin {
         name: "fromBase64",
         signature: "(string) string",
-        about: "The bytes that base64 stands for.",
+        about: "The bytes that base64 encodes.",
         example: ("fromBase64('aGk=')", "hi"),
         check: Check::Overloads(TEXT),
         run: |meter, args| match base64::decode(text(args, 0)?) {

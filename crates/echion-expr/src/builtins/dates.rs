@@ -33,7 +33,7 @@ pub(super) const ALL: &[Builtin] = &[
     Builtin {
         name: "duration",
         signature: "(string) duration",
-        about: "The duration that a text such as 1h30m stands for.",
+        about: "The duration that a string such as 1h30m denotes.",
         example: ("duration('90m')", "1h30m0s"),
         check: Check::Overloads(&[Signature::new(&[Type::String], Type::Duration)]),
         run: |_, args| {
@@ -44,7 +44,7 @@ pub(super) const ALL: &[Builtin] = &[
     Builtin {
         name: "date",
         signature: "(string, [layout], [zone]) time",
-        about: "The time that a text stands for, in one of the usual forms or in the form of a Go layout.",
+        about: "The time that a string denotes, in one of the usual forms or in the form of a Go layout.",
         example: ("date('2024-02-29').Year()", "2024"),
         check: Check::Rule(|args| match args.len() {
             0 => Err("invalid number of arguments (expected at least 1, got 0)".to_owned()),

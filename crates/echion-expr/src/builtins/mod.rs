@@ -35,7 +35,7 @@ pub struct Builtin {
 pub(crate) enum Check {
     /// They fit one of these signatures.
     Overloads(&'static [Signature]),
-    /// They pass a rule of the builtin's own, which tells the nature of the result.
+    /// They pass a rule of the builtin's own, which gives the nature of the result.
     Rule(fn(&[Nature]) -> Result<Nature, String>),
     /// The builtin takes a predicate: it is a loop, not a call.
     Loop(&'static [Slot]),

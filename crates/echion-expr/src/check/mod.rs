@@ -1,7 +1,7 @@
 //! What can be known to be wrong before any value exists.
 //!
 //! The environment has no types, so most natures are unknown; what literals and builtins give is known. Nodes below
-//! something unknown that the reference does not look at are not looked at here either: they keep an unknown nature.
+//! something unknown that the reference does not check are not checked here either: they keep an unknown nature.
 
 mod calls;
 
@@ -16,7 +16,7 @@ use crate::error::Finding;
 use crate::nature::{BOOL, DURATION, FLOAT, INT, LIST, MAP, Nature, TEXT, TIME};
 use crate::patterns;
 
-/// How many nodes are looked at; a node can be part of several others, and those again of several.
+/// How many nodes are checked; a node can be part of several others, and those again of several.
 const MAX_VISITS: usize = 100_000;
 
 type Checked = Result<Nature, Finding>;
@@ -32,7 +32,7 @@ struct Checker<'t> {
     tree: &'t mut Tree,
     predicates: Vec<Scope>,
     variables: Vec<(Arc<str>, Nature)>,
-    /// Nodes whose nature is known: each overload of a builtin looks at the arguments again.
+    /// Nodes whose nature is known: each overload of a builtin checks the arguments again.
     visited: BTreeSet<Id>,
     visits: usize,
 }

@@ -26,16 +26,16 @@ use crate::operators::{calculate, compare, equal, int_of, negate, power, range};
 
 type Ran<T = ()> = Result<T, Fault>;
 
-/// Who is told how an evaluation goes on.
+/// Observes an evaluation.
 pub(crate) trait Watch {
-    /// Whether it looks at all, so that every value must be seen on the stack.
+    /// Whether it observes at all, so that every value must be seen on the stack.
     const WATCHES: bool;
 
     /// The instruction at `next` comes next, or the end.
     fn arrive(&mut self, next: usize, stack: &[Cow<'_, Value>]);
 }
 
-/// Nobody: it costs nothing.
+/// No observer: it costs nothing.
 impl Watch for () {
     const WATCHES: bool = false;
 

@@ -9,7 +9,7 @@ use crate::code::{Code, Path};
 use crate::fetch;
 use crate::machine::stack::NIL;
 
-/// The value of a path that leads through maps that nobody has changed; `None` leaves it to [`Machine::path`].
+/// The value of a path that leads through maps that have not been changed; `None` leaves it to [`Machine::path`].
 #[inline]
 pub(super) fn borrowed<'a>(code: &'a Code, env: &'a Map, path: u32) -> Option<&'a Value> {
     let path = &code.paths[size(path)];
@@ -60,7 +60,7 @@ impl<'a, W: Watch> Machine<'a, '_, W> {
     }
 }
 
-/// Goes along a path as long as it leads through maps that nobody has changed: a chain of references.
+/// Goes along a path as long as it leads through maps that have not been changed: a chain of references.
 fn follow<'a>(start: &'a Value, members: &mut std::slice::Iter<'_, (Str, u32)>) -> Cow<'a, Value> {
     let mut value = start;
     while let (Value::Map(map), [(name, _), ..]) = (value, members.as_slice()) {

@@ -417,16 +417,16 @@ const LIMITS: Limits = Limits { steps: STEPS, elements: 20_000, bytes: 1 << 18 }
 
 /// Evaluates within small limits, and sees that they hold.
 fn bounded(program: &Program, env: &Map) -> Result<String, (ErrorKind, String)> {
-    let looks = Cell::new(0);
+    let readings = Cell::new(0);
     let look = || {
-        looks.set(looks.get() + 1);
+        readings.set(readings.get() + 1);
         false
     };
     let context = Context { limits: LIMITS, expired: Some(&look), ..Context::default() };
     let mut outcome = Ok(Value::Nil);
     let used = allocation_counter::measure(|| outcome = program.eval(env, &context));
     let source = program.source();
-    assert!(looks.get() * 4096 <= STEPS + 4096, "{source}: {} looks at the clock", looks.get());
+    assert!(readings.get() * 4096 <= STEPS + 4096, "{source}: {} readings of the clock", readings.get());
     assert!(used.bytes_max < 64 << 20, "{source}: {} bytes", used.bytes_max);
     // Tracing takes every step on the stack, evaluating does not: both must come to the same.
     let traced = program.trace(env, &context).outcome;

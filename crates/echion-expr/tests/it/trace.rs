@@ -1,4 +1,4 @@
-//! What a trace tells about the parts of an expression.
+//! What a trace reports about the parts of an expression.
 
 use echion_expr::{Context, compile};
 use echion_value::format::display;
@@ -46,7 +46,7 @@ fn parts_have_their_own_text() {
 }
 
 #[test]
-fn predicates_are_told_for_each_element_and_variables_have_their_values() {
+fn predicates_are_reported_for_each_element_and_variables_have_their_values() {
     assert_eq!(
         steps("let l = [1, 2]; any(l, # > a)"),
         [
@@ -64,7 +64,7 @@ fn predicates_are_told_for_each_element_and_variables_have_their_values() {
 }
 
 #[test]
-fn a_failure_is_told_where_it_happened() {
+fn a_failure_is_reported_where_it_happened() {
     assert_eq!(steps("1 + (a.b ?? 2)"), ["a.b = error cannot fetch b from int"]);
     let trace = compile("map(1..100000, # + 1)").unwrap_or_else(|error| panic!("{error}"));
     let trace = trace.trace(&Map::of_any(vec![]), &Context::default());

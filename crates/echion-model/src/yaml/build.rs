@@ -7,7 +7,7 @@ use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use super::{Kind, Node, YamlError, scalar};
 
-/// A document deeper than this is refused: nobody writes it by hand, and everything that walks it may recurse.
+/// A document deeper than this is refused: it is never written by hand, and everything that walks it may recurse.
 const DEPTH: usize = 200;
 
 /// Aliases can multiply a small text into a huge tree; past so many nodes it is refused.
@@ -131,7 +131,7 @@ impl<'a> Builder<'a> {
                 continue;
             }
             let name = key.text().unwrap_or_default().to_owned();
-            // Of equal keys the last one wins, as in the peer's parser.
+            // Of equal keys the last one wins, as in the parser of Argo CD Notifications.
             match index.get(&name).and_then(|i| entries.get_mut(*i)) {
                 Some(entry) => *entry = (key, value),
                 None => {

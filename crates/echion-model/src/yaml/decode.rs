@@ -101,7 +101,10 @@ impl<'a> NodeDeserializer<'a> {
             Kind::Null => Some(String::new()),
             Kind::Bool(b) => Some(b.to_string()),
             Kind::Int(i) => Some(i.to_string()),
-            #[expect(clippy::cast_possible_truncation, reason = "the peer prints such numbers with 32 bits")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "Argo CD Notifications prints such numbers with 32 bits"
+            )]
             Kind::Float(f) => Some((*f as f32).to_string()),
             Kind::Text { text, .. } => Some(text.clone()),
             Kind::List(_) | Kind::Map(_) => None,

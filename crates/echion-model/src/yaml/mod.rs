@@ -1,4 +1,4 @@
-//! YAML as the peer reads it (contract 1.3): YAML 1.1 scalars, then JSON's types, then Go's forgiving decoding into options. Every
+//! YAML as Argo CD Notifications reads it (contract 1.3): YAML 1.1 scalars, then JSON's types, then Go's forgiving decoding into options. Every
 //! node knows its line and column.
 
 mod build;
@@ -118,7 +118,7 @@ impl Node {
     }
 
     /// Rewrites every text of the tree, keys included (contract 1.4). A text that was written without quotes is read again
-    /// afterwards, as the peer does: a secret `yes` becomes the boolean.
+    /// afterwards, as Argo CD Notifications does: a secret `yes` becomes the boolean.
     pub fn rewrite(&mut self, rewrite: &mut dyn FnMut(&str) -> Option<String>) {
         match &mut self.kind {
             Kind::Text { text, plain } => {

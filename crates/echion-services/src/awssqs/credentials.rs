@@ -13,9 +13,9 @@ use crate::vendor::Opening;
 pub(super) enum Source {
     /// Given once and for all.
     Fixed(Credentials),
-    /// A role that a token of the Pod's service account stands for (IRSA).
+    /// A role that a token of the Pod's service account is exchanged for (IRSA).
     WebIdentity { role: String, token_file: String, endpoint: Address },
-    /// An agent beside the container (ECS, EKS Pod Identity).
+    /// An agent next to the container (ECS, EKS Pod Identity).
     Container { url: Address, token_file: String },
     /// The machine's role (EC2).
     Machine { endpoint: Address },
@@ -136,7 +136,7 @@ fn read_answer(answer: &Answer, who: &str) -> Result<Fresh<Credentials>, SendErr
     }
 }
 
-/// The value under a name that stands once: `"Name": "value"` or `<Name>value</Name>`.
+/// The value under a name that occurs once: `"Name": "value"` or `<Name>value</Name>`.
 fn value(body: &str, name: &str) -> Option<String> {
     if let Ok(json) = serde_json::from_str::<serde_json::Value>(body) {
         return json.get(name)?.as_str().map(str::to_owned);

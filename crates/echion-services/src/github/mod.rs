@@ -1,4 +1,4 @@
-//! Tells GitHub: commit status, deployment, comment on the pull request, check run, dispatch (contract 5.5).
+//! Reports to GitHub: commit status, deployment, comment on the pull request, check run, dispatch (contract 5.5).
 //!
 //! API: <https://docs.github.com/en/rest>. It speaks as a GitHub App. *Recipient* is not used: the template names the repository.
 
@@ -26,7 +26,7 @@ use calls::{Calls, Place};
 pub(crate) static KIND: ServiceKind = ServiceKind {
     name: "github",
     aliases: &[],
-    summary: "Tells GitHub: commit status, deployment, comment on the pull request, check run, dispatch.",
+    summary: "Reports to GitHub: commit status, deployment, comment on the pull request, check run, dispatch.",
     recipient: "not used: the template names the repository",
     limits: Limits { body: Some(Length::Characters(calls::LONGEST_COMMENT)), budget: None },
     example: "appID: 123456\ninstallationID: 12345678\nprivateKey: $github-private-key\n",
@@ -55,7 +55,7 @@ static FIELDS: &[Field] = &[
 
 static STATUS: &[Field] = &[
     field("state", FieldShape::Text, "`error`, `failure`, `pending` or `success`"),
-    field("label", FieldShape::Text, "its context, which tells statuses apart"),
+    field("label", FieldShape::Text, "its context, which distinguishes statuses"),
     field("targetURL", FieldShape::Text, "a link to more"),
 ];
 
@@ -100,7 +100,7 @@ options! {
     struct Options {
         /// The App's id.
         "appID" app_id: String,
-        /// The id of the App's installation, which stands in the address of its settings.
+        /// The id of the App's installation, which is part of the address of its settings.
         "installationID" installation_id: String,
         /// The App's private key (PEM).
         "privateKey" private_key: Secret,

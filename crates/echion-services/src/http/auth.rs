@@ -35,7 +35,7 @@ pub(crate) struct Signature {
     pub(super) header: String,
     algorithm: Algorithm,
     encoding: Encoding,
-    /// What stands before it, such as `sha256=`.
+    /// What precedes it, such as `sha256=`.
     prefix: String,
 }
 
@@ -88,7 +88,7 @@ impl Signature {
     }
 }
 
-/// HMAC-SHA256. No request goes out with a signature that nobody made.
+/// HMAC-SHA256. No request goes out with an empty signature.
 ///
 /// # Errors
 /// When the key cannot be used.

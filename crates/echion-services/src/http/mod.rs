@@ -248,7 +248,7 @@ impl Http {
     }
 }
 
-/// How long connecting may take: less than the whole, so that a time-out tells whether the request left.
+/// How long connecting may take: less than the whole, so that a time-out shows whether the request left.
 fn connect_within(timeout: Duration) -> Duration {
     CONNECT.min(timeout - timeout / 10)
 }

@@ -21,7 +21,7 @@ options! {
         "headers" headers: Headers,
         /// The proxy for requests, such as `http://user:$password@proxy:3128`; `none` ignores the environment's.
         "proxy" proxy: Secret = Secret::default(), "from the environment",
-        /// Certificates (PEM) that are trusted beside the system's.
+        /// Certificates (PEM) that are trusted in addition to the system's.
         "caBundle" ca_bundle: String,
         /// A file with such certificates.
         "caBundleFile" ca_bundle_file: String,
@@ -116,7 +116,7 @@ pub(super) fn apply(
     if transport.insecure_skip_verify {
         builder = builder.tls_danger_accept_invalid_certs(true);
     } else if let Some(file) = environment.certificates.as_deref().and_then(|folder| certificate_file(folder, host)) {
-        // These replace the system's, as in the peer.
+        // These replace the system's, as in Argo CD Notifications.
         builder = builder.tls_certs_only(file);
     }
     if !transport.ca_bundle.is_empty() {

@@ -77,8 +77,8 @@ impl Robot {
         }
     }
 
-    /// Judges a response. `now` is our clock in milliseconds, to tell a wrong clock from a wrong signature; `unsigned` says how the
-    /// service is told to sign, when it does not.
+    /// Judges a response. `now` is our clock in milliseconds, to distinguish a wrong clock from a wrong signature; `unsigned` names how the
+    /// service is configured to sign, when it does not.
     pub(crate) fn judge(self, answer: &Answer, now: i64, unsigned: Option<&'static str>) -> Result<Receipt, SendError> {
         if !(200..300).contains(&answer.status) {
             return answer.by_status();
@@ -115,7 +115,7 @@ pub(crate) struct Refusal {
     pub(crate) reason: String,
     /// How far our clock is ahead of the vendor's, in milliseconds.
     pub(crate) skew: Option<i64>,
-    /// How the service is told to sign, when the request was not signed.
+    /// How the service is configured to sign, when the request was not signed.
     pub(crate) unsigned: Option<&'static str>,
 }
 
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_four_causes_of_310000_are_told_apart() {
+    fn the_four_causes_of_310000_are_distinguished() {
         for (text, want) in [
             ("keywords not in content", "keyword"),
             ("sign not match", "secret"),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_a_signature_is_told_how_to_sign() {
+    fn a_request_without_a_signature_hints_how_to_sign() {
         for (robot, body) in [
             (Robot::DingTalk, r#"{"errcode":310000,"errmsg":"invalid timestamp"}"#),
             (Robot::DingTalk, r#"{"errcode":310000,"errmsg":"sign not match"}"#),

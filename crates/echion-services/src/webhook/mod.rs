@@ -95,7 +95,7 @@ enum Scheme {
     Feishu,
 }
 
-/// A duration: whole nanoseconds as in the peer, or a text such as `1m30s`.
+/// A duration: whole nanoseconds as in Argo CD Notifications, or a text such as `1m30s`.
 #[derive(Clone, Copy, Debug)]
 struct Wait(Duration);
 

@@ -68,7 +68,7 @@ fn a_webhook_to_a_robot_has_the_robots_budget_and_one_request_at_a_time() {
     assert!(robot.idempotent && !webhook.idempotent);
 }
 
-/// How the channels of a type are told apart.
+/// How the channels of a type are distinguished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scheme {
     /// `<type>/<name>`: the vendor does not count.

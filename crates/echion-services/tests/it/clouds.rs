@@ -1,4 +1,4 @@
-//! Roles of Pods and machines: credentials that nobody configured.
+//! Roles of Pods and machines: credentials that are not configured.
 
 use std::collections::BTreeMap;
 

@@ -82,7 +82,7 @@ async fn a_password_goes_over_tls_to_a_server_that_is_trusted() {
 }
 
 #[tokio::test]
-async fn refusals_are_told_apart_and_nothing_secret_is_said() {
+async fn refusals_are_distinguished_and_nothing_secret_is_shown() {
     let wrong = "username: user\npassword: marked-wrong\ninsecure_skip_verify: true\n";
     let refusing = |text: &str| MailOptions { refusal: Some(text.to_owned()), ..MailOptions::default() };
     let (attention, rejected) = (SendErrorKind::Attention, SendErrorKind::Rejected);

@@ -132,7 +132,7 @@ async fn breaking_at(place: &'static str) -> u16 {
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         let mut stream = BufReader::new(listener.accept().await.unwrap().0);
-        // Nobody is accepted any more: the client cannot send the message a second time.
+        // No connection is accepted any more: the client cannot send the message a second time.
         drop(listener);
         let info = "INFO {\"server_id\":\"x\",\"version\":\"2.10.0\",\"headers\":true,\"max_payload\":1048576,\"proto\":1}\r\n";
         stream.write_all(info.as_bytes()).await.unwrap();

@@ -26,7 +26,7 @@ pub(super) fn is_manifest(path: &Path) -> bool {
     path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json")
 }
 
-/// What tells, without reading, that a file is still the same.
+/// What shows, without reading, that a file is still the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     modified: SystemTime,
@@ -59,7 +59,7 @@ pub(super) struct Held {
 /// A file and what it holds. What cannot be read keeps what it held.
 #[derive(Debug, Default)]
 pub(super) struct File {
-    /// What it looked like when it was last read; `None` when it has to be read again.
+    /// Its stamp when it was last read; `None` when it has to be read again.
     stamp: Option<Stamp>,
     /// Of the text that `held` is of: its digest, its size, and whether it ended with a newline.
     text: Option<(u64, u64, bool)>,

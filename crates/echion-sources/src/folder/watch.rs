@@ -179,7 +179,7 @@ impl Watching {
     }
 }
 
-/// Tells a folder from another one that took its name.
+/// Distinguishes a folder from another one that took its name.
 fn identity(path: &Path) -> Option<u64> {
     let metadata = fs::metadata(path).ok()?;
     #[cfg(unix)]

@@ -60,7 +60,7 @@ pub struct Access {
 pub struct AccessError(String);
 
 impl Access {
-    /// A client and the namespace it stands in. Nothing is sent yet.
+    /// A client and the namespace it runs in. Nothing is sent yet.
     ///
     /// # Errors
     /// When there is neither a usable kubeconfig nor the account of a pod, or an override cannot be used.

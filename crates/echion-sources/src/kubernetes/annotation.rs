@@ -8,7 +8,7 @@ use serde_json::json;
 use super::kind::ResourceKind;
 use super::source::api;
 
-/// Sets one annotation of an object, or removes it. Only this key is in the patch, so nobody's edit of another one can be lost; and the
+/// Sets one annotation of an object, or removes it. Only this key is in the patch, so no edit of another one can be lost; and the
 /// uid is in it, so that a new object of the same name does not inherit the state of an old one.
 pub(crate) async fn write_annotation(
     client: &Client,

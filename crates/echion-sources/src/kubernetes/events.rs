@@ -1,4 +1,4 @@
-//! Kubernetes Events: what concerns an object, where people look at it.
+//! Kubernetes Events: what concerns an object, where people see it.
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;

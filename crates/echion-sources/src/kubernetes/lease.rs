@@ -47,7 +47,7 @@ pub enum Term {
         /// This very process led before, and no other has led in between: what it remembers is still true.
         continued: bool,
     },
-    /// There is no right to hold Leases: nobody can be elected.
+    /// There is no right to hold Leases: no leader can be elected.
     Forbidden(String),
 }
 
@@ -192,7 +192,7 @@ impl Lease {
         }))
     }
 
-    /// Writes the Lease once more: without reading it first, since nobody else writes it.
+    /// Writes the Lease once more: without reading it first, since no other process writes it.
     async fn renew(&self, held: &mut Held) -> Result<Renewal, kube::Error> {
         const DELETED: Renewal = Renewal::Lost("the Lease was deleted");
         let mut lease = held.lease.clone();

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::kind::ResourceKind;
 
-/// One version of an object. Only what the client needs of the metadata is kept beside the value.
+/// One version of an object. Only what the client needs of the metadata is kept next to the value.
 #[derive(Clone)]
 pub(crate) struct Object {
     meta: ObjectMeta,

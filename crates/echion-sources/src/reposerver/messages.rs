@@ -64,7 +64,7 @@ pub(super) struct Repository {
 }
 
 impl Repository {
-    /// What nobody may see.
+    /// What must not be shown.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
         let password = self.repo.split_once("://").and_then(|(_, rest)| rest.split_once('@'));
         let password = password.and_then(|(user, _)| user.split_once(':')).map_or("", |(_, password)| password);
@@ -278,7 +278,7 @@ struct SourceHelm {
     namespace: String,
 }
 
-/// JSON as it stands.
+/// JSON as it is.
 #[derive(Clone, PartialEq, Eq, Message)]
 struct Raw {
     #[prost(bytes = "vec", tag = "1")]

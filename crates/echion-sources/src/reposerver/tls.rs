@@ -75,7 +75,7 @@ fn roots(files: &[PathBuf]) -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
-/// Takes any certificate, as Argo CD does unless told otherwise, but checks that the server has its key.
+/// Takes any certificate, as Argo CD does unless configured otherwise, but checks that the server has its key.
 #[derive(Debug)]
 struct Anyone(Arc<CryptoProvider>);
 

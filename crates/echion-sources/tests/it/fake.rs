@@ -1,4 +1,4 @@
-//! A stand-in for Argo CD's repo-server: gRPC over HTTP/2 by hand, with messages of its own, so that it shares no mistake with the client.
+//! A stand-in for Argo CD's repo-server: gRPC over HTTP/2 by hand, with messages of its own, so that it shares no error with the client.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

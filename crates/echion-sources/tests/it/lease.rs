@@ -181,7 +181,7 @@ async fn a_server_that_freezes_for_nine_seconds_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_holder_stops_before_it_can_be_replaced_and_keeps_its_memory_if_nobody_was() {
+async fn a_holder_stops_before_it_can_be_replaced_and_keeps_its_memory_if_it_was_not() {
     let server = Server::default();
     let (a, b) = (server.lease("a"), server.lease("b"));
     acquire(&a).await;
@@ -190,7 +190,7 @@ async fn a_holder_stops_before_it_can_be_replaced_and_keeps_its_memory_if_nobody
     assert_eq!(a.hold().await, "the API server answered 500: no");
     assert_eq!(started.elapsed(), Duration::from_secs(12));
     server.change(|world| world.fault = None);
-    assert!(acquire(&a).await, "nobody else has led");
+    assert!(acquire(&a).await, "no other replica has led");
 
     server.change(|world| world.delay = (Duration::from_secs(3600), Duration::ZERO));
     assert_eq!(a.hold().await, "the API server does not answer");
@@ -199,7 +199,7 @@ async fn a_holder_stops_before_it_can_be_replaced_and_keeps_its_memory_if_nobody
     b.release().await;
     assert!(!acquire(&a).await, "another one has led");
     a.release().await;
-    assert!(acquire(&a).await, "nobody has taken what was released");
+    assert!(acquire(&a).await, "what was released has not been taken");
     assert!(!acquire(&server.lease("a")).await, "another process of the same name remembers nothing");
 }
 
@@ -229,7 +229,7 @@ async fn an_answer_that_got_lost_is_no_loss_and_another_holder_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_right_nobody_is_elected_and_other_failures_are_reported() {
+async fn without_the_right_no_leader_is_elected_and_other_failures_are_reported() {
     let server = Server::default();
     server.change(|world| world.fault = Some(403));
     let forbidden = Term::Forbidden("the API server forbids it: no".to_owned());

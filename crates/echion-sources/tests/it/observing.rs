@@ -200,7 +200,7 @@ async fn a_server_that_refuses_streaming_lists_is_not_asked_again() {
         let source = source(&script);
         let mut first = source.observe();
         assert_eq!(observe(&mut first, 2).await, ["listing", "complete"]);
-        // The watch of the first one is not asked for, since nobody asks for more of it.
+        // The watch of the first one is not asked for, since nothing asks for more of it.
         drop(first);
         let mut second = source.observe();
         let watched = tokio::time::timeout(Duration::from_secs(1), observe(&mut second, 2)).await;

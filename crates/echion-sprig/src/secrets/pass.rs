@@ -43,7 +43,7 @@ fn hashed(host: &mut Host<'_>, password: &[u8]) -> Result<Vec<u8>> {
     }
 }
 
-/// The patterns of the Master Password algorithm. Each letter stands for a class of characters.
+/// The patterns of the Master Password algorithm. Each letter denotes a class of characters.
 fn patterns(kind: &[u8]) -> Option<&'static [&'static str]> {
     Some(match kind {
         b"maximum" => &["anoxxxxxxxxxxxxxxxxx", "axxxxxxxxxxxxxxxxxno"],

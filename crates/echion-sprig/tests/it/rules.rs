@@ -54,7 +54,7 @@ fn random_texts_have_their_length_and_letters() {
     assert!((5..8).contains(&number));
 }
 
-/// A rendering tells by its result whether it used the clock or randomness: another world gives another text.
+/// A rendering shows by its result whether it used the clock or randomness: another world gives another text.
 #[test]
 fn functions_say_what_they_use() {
     for function in echion_sprig::functions().all() {

@@ -6,7 +6,7 @@ fn printf(format: &str, args: &[Value]) -> String {
 }
 
 #[test]
-fn arguments_that_do_not_fit_are_told_in_the_text() {
+fn arguments_that_do_not_fit_are_named_in_the_text() {
     assert_eq!(printf("%d %d", &[Value::Int(1)]), "1 %!d(MISSING)");
     assert_eq!(printf("%d", &[Value::Int(1), Value::from("x"), Value::Nil]), "1%!(EXTRA string=x, <nil>)");
     assert_eq!(printf("%s", &[Value::Int(1)]), "%!s(int=1)");

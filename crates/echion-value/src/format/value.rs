@@ -3,7 +3,7 @@
 use super::{DEPTH, Printer};
 use crate::{Complex, Object, Type, Value};
 
-/// What stands for the address of something that has none here. Go's own output differs from run to run.
+/// What replaces the address of something that has none here. Go's own output differs from run to run.
 const ADDRESS: u64 = 0xc0_0000_0000;
 
 impl Printer<'_> {

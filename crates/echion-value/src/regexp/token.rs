@@ -3,7 +3,7 @@
 use super::class;
 use super::syntax::{SyntaxError, fail, read, split_char};
 
-/// The upper bound of a repetition; a count is `None` where it is too large to be told.
+/// The upper bound of a repetition; a count is `None` where it is too large to be represented.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Max {
     Count(Option<i64>),
@@ -59,7 +59,7 @@ pub(super) fn unicode_class(text: &str) -> Result<(String, bool, &str), SyntaxEr
     Ok((body, negated, rest))
 }
 
-/// The code point that a backslash sequence stands for.
+/// The code point that a backslash sequence denotes.
 pub(super) fn escaped(text: &str) -> Result<(u32, &str), SyntaxError<'_>> {
     let Some((c, mut rest)) = text.get(1..).and_then(split_char) else {
         return Err(fail("trailing backslash at end of expression", ""));
@@ -92,7 +92,7 @@ pub(super) fn escaped(text: &str) -> Result<(u32, &str), SyntaxError<'_>> {
     }
 }
 
-/// What follows `\x`: two digits, or any number of them in braces. `rest` ends up behind what was looked at.
+/// What follows `\x`: two digits, or any number of them in braces. `rest` ends up behind what was read.
 fn hexadecimal(rest: &mut &str) -> Option<u32> {
     let (first, after) = split_char(rest)?;
     *rest = after;

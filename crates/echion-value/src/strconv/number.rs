@@ -118,7 +118,7 @@ fn unsigned(s: &str, base: u32, bits: u32) -> Result<u64, NumErrorKind> {
             continue;
         }
         let digit = char::from(c).to_digit(radix).ok_or(NumErrorKind::Syntax)?;
-        // The first digit too many decides, whatever stands behind it: Go answers "out of range" for 99999999999999999999x.
+        // The first digit too many decides, whatever follows it: Go answers "out of range" for 99999999999999999999x.
         value = value
             .checked_mul(u64::from(radix))
             .and_then(|v| v.checked_add(u64::from(digit)))
@@ -131,7 +131,7 @@ fn unsigned(s: &str, base: u32, bits: u32) -> Result<u64, NumErrorKind> {
     Ok(value)
 }
 
-/// Whether each underscore stands between two digits, or between a base prefix and a digit.
+/// Whether each underscore is between two digits, or between a base prefix and a digit.
 fn underscores_separate_digits(s: &[u8]) -> bool {
     #[derive(PartialEq)]
     enum Saw {

@@ -12,7 +12,7 @@ pub fn decode_rune(s: &[u8]) -> (Option<char>, usize) {
         return (Some(char::from(first)), 1);
     }
     let head = s.get(..s.len().min(4)).unwrap_or_default();
-    // A whole character followed by a broken one is still a character: look at the valid part only.
+    // A whole character followed by a broken one is still a character: check the valid part only.
     let valid = match std::str::from_utf8(head) {
         Ok(text) => text,
         Err(error) => head.get(..error.valid_up_to()).and_then(|v| std::str::from_utf8(v).ok()).unwrap_or_default(),
@@ -58,7 +58,7 @@ pub fn quote_rune_to_ascii(rune: u32) -> String {
     quote_rune_with(rune, true)
 }
 
-/// `strconv.CanBackquote`: whether the text can stand between backquotes unchanged, on one line.
+/// `strconv.CanBackquote`: whether the string can be written between backquotes unchanged, on one line.
 pub fn can_backquote(s: &[u8]) -> bool {
     std::str::from_utf8(s)
         .is_ok_and(|text| text.chars().all(|c| c != '\u{FEFF}' && (c >= ' ' || c == '\t') && c != '`' && c != '\u{7F}'))
@@ -150,7 +150,7 @@ pub fn unquote(literal: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     }
 }
 
-/// `strconv.UnquoteChar`: the first character or escape of a literal's body, whether it stands for a character in UTF-8
+/// `strconv.UnquoteChar`: the first character or escape of a literal's body, whether it denotes a character in UTF-8
 /// (and not for one byte), and what follows it. `delimiter` is the quote that encloses the body; it must not appear
 /// unescaped, and only it may be escaped.
 pub fn unquote_char(s: &[u8], delimiter: u8) -> Option<(u32, bool, &[u8])> {

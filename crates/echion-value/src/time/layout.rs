@@ -42,7 +42,7 @@ pub const DATE_ONLY: &str = "2006-01-02";
 /// Go's `time.TimeOnly`.
 pub const TIME_ONLY: &str = "15:04:05";
 
-/// How a number stands in its field.
+/// How a number is aligned in its field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pad {
     None,

@@ -75,7 +75,7 @@ pub fn parse_in_location(layout: impl AsRef<[u8]>, value: impl AsRef<[u8]>, zone
     parse_with(layout.as_ref(), value.as_ref(), zone, zone)
 }
 
-/// The quoting of Go's time package: bytes outside ASCII and control characters are `\xNN`, all else is as it stands.
+/// The quoting of Go's time package: bytes outside ASCII and control characters are `\xNN`, all else is unchanged.
 pub(super) fn quote(text: &[u8]) -> String {
     let mut out = String::from("\"");
     for &byte in text {
@@ -97,7 +97,7 @@ enum Wrong {
     Range(&'static str),
 }
 
-/// The fields seen so far, `None` where Go tells "not seen" from any value.
+/// The fields seen so far, `None` where Go distinguishes "not seen" from any value.
 #[derive(Default)]
 struct Fields {
     year: i64,
@@ -190,7 +190,7 @@ impl Fields {
             }
             Element::ShortMonth => self.month = Some(name(rest, false, true)? + 1),
             Element::LongMonth => self.month = Some(name(rest, false, false)? + 1),
-            // A weekday must be one but says nothing that the date does not say.
+            // A weekday must be one but adds nothing to the date.
             Element::ShortWeekday => drop(name(rest, true, true)?),
             Element::LongWeekday => drop(name(rest, true, false)?),
             Element::Month(pad) => self.month = Some(in_range(number(rest, pad)?, 1..=12, "month")?),

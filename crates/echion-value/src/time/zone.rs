@@ -52,7 +52,7 @@ impl Zone {
         }
         let unknown = || format!("unknown time zone {name}");
         let rules = DATABASE.get(name).map_err(|_| unknown())?;
-        // jiff ignores case, and its names for UTC stand for a zone without a name of its own.
+        // jiff ignores case, and its names for UTC denote a zone without a name of its own.
         let exact = DATABASE.available().any(|known| known.as_str() == name);
         if rules.is_unknown() || !exact {
             return Err(unknown());
@@ -141,7 +141,7 @@ impl Zone {
 /// An instant at which jiff knows the rules that hold at `unix`.
 fn timestamp(unix: i64) -> Timestamp {
     let unix = if unix > LAST_LOOKUP { LAST_LOOKUP - CYCLE + (unix - LAST_LOOKUP) % CYCLE } else { unix };
-    // Before the first change of any zone nothing changes, so the earliest instant stands for all before it.
+    // Before the first change of any zone nothing changes, so the earliest instant represents all before it.
     Timestamp::from_second(unix).unwrap_or(Timestamp::MIN)
 }
 

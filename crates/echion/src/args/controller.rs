@@ -1,15 +1,15 @@
-//! Arguments of `echion controller`: the peer's flags (contract 2.9), the choices of `kubectl`, and ours.
+//! Arguments of `echion controller`: the flags of Argo CD Notifications (contract 2.9), the choices of `kubectl`, and ours.
 
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 
-/// A flag that may stand alone, or be written `--flag=false`, as Go's flags can.
+/// A flag that may be given alone, or be written `--flag=false`, as Go's flags can.
 const ALONE: &str = "true";
 
 #[derive(ClapArgs, Debug, Default)]
 pub(crate) struct Controller {
-    /// Accepted for compatibility: deliveries run beside each other whatever it says.
+    /// Accepted for compatibility: deliveries run concurrently whatever its value.
     #[arg(long, value_name = "N")]
     pub(crate) processors_count: Option<u32>,
     /// Watch only Applications with these labels.

@@ -1,4 +1,4 @@
-//! Killed at any moment, started again: nothing is lost, and what is repeated can be told apart.
+//! Killed at any moment, started again: nothing is lost, and what is repeated can be recognised.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
@@ -63,7 +63,7 @@ async fn two_hundred_kills_lose_nothing() {
     assert_eq!((summary["waiting"].as_u64(), summary["parked"].as_u64(), code), (Some(0), Some(0), 0), "{summary}");
     let messages = bench.sandbox.messages();
     let names: BTreeSet<&str> = messages.iter().map(|m| m.body.as_str()).collect();
-    assert_eq!(names.len() as u64, KILLS, "every Application was told of");
+    assert_eq!(names.len() as u64, KILLS, "every Application was notified of");
     // What came twice came under one key, so that a receiver can drop it.
     let mut keys: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for message in &messages {

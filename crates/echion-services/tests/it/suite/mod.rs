@@ -366,7 +366,7 @@ async fn broken_responses_of_case(recorder: &Recorder, fixture: &Fixture, case: 
 
 /// 6: nothing that is secret is said, whatever happens. Secrets of the fixtures begin with `marked-`.
 #[tokio::test]
-async fn no_secret_is_said() {
+async fn no_secret_is_shown() {
     for_each(secrets_of).await;
 }
 

@@ -1,4 +1,4 @@
-//! A vendor on loopback that writes down what comes in and answers what it was told to.
+//! A vendor on loopback that writes down what comes in and answers as scripted.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
