@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly")]
 
+mod contract;
 mod held;
 mod isolation;
 mod recovery;
@@ -16,8 +17,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use echion_delivery::{AttemptReporter, Attempted, Clock, Dispatcher, Route, Routes, RunAhead, Totals};
 use echion_model::{
-    Budget, Channel, Delivery, Destination, Filter, History as _, Intent, LedgerError, Message, Notification, Receipt,
-    Resource, ResourceId, Retry, RouteKey, SendError, Service, SharedLedger, StateChange, States as _, Status, Version,
+    Budget, Channel, Counts, Delivery, Destination, Filter, History as _, Intent, LedgerError, Message, Notification,
+    Outcome, Receipt, Resource, ResourceId, Retry, RouteKey, SendError, Service, SharedLedger, StateChange,
+    States as _, Status, Version,
 };
 use held::Held;
 use tokio::time::Instant;
