@@ -5,6 +5,7 @@
 mod contract;
 mod held;
 mod isolation;
+mod model;
 mod recovery;
 mod rules;
 mod sqlite;
