@@ -1,7 +1,12 @@
 //! How long it takes to empty the ledger into a service that answers at once, and whether a long queue delays another channel.
 //! `cargo bench -p echion-delivery`; `-- 4000 8000` measures other numbers of deliveries. The file lies in the folder for temporary files.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "it prints what it measured")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "it measures time, and prints it"
+)]
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};

@@ -364,7 +364,7 @@ impl Dispatcher {
             return self.serve_later(work, name, until).await;
         }
         // Until the first delivery tells what the channel is like, one is taken.
-        let mut room = lane.settings.as_ref().map_or(1, |c| c.concurrency.max(1).min(BATCH)).saturating_sub(lane.load);
+        let mut room = lane.settings.as_ref().map_or(1, |c| c.concurrency.clamp(1, BATCH)).saturating_sub(lane.load);
         if room == 0 {
             // The end of an attempt makes room.
             return Ok(());

@@ -584,7 +584,7 @@ async fn changes_that_are_not_written_are_counted(ledger: L<'_>) {
     let clear = StateChange { set: BTreeMap::new(), clear: vec!["k".to_owned()] };
     ledger.record(&resource, &clear, &[], 2).await.unwrap();
     assert_eq!(ledger.mirrored(&resource.id).await.unwrap(), mirror(None, 2));
-    assert_eq!(ledger.unwritten().await.unwrap(), [resource.id.clone()]);
+    assert_eq!(ledger.unwritten().await.unwrap(), std::slice::from_ref(&resource.id));
     ledger.mirror(&resource.id, "{}", 1).await.unwrap();
     assert_eq!(ledger.mirrored(&resource.id).await.unwrap(), mirror(Some("{}"), 1));
     ledger.mirror(&resource.id, "", 5).await.unwrap();
@@ -646,7 +646,7 @@ async fn deliveries_are_counted_listed_and_found(ledger: L<'_>) {
     };
     assert_eq!(list(None, None, 0).await, [c.clone(), b.clone(), a.clone()]);
     assert_eq!(list(None, None, 2).await, [c.clone(), b.clone()]);
-    assert_eq!(list(Some(Status::Parked), None, 0).await, [a.clone()]);
+    assert_eq!(list(Some(Status::Parked), None, 0).await, [a]);
     assert_eq!(list(Some(Status::Pending), Some("s"), 0).await, [c]);
     assert!(list(Some(Status::Delivered), None, 0).await.is_empty());
     assert_eq!(ledger.counts().await.unwrap(), Counts { pending: 2, parked: 1 });

@@ -118,10 +118,13 @@ impl AttemptReporter for Seen {
     }
 }
 
+/// By name, with the version of their configuration.
+type Services = Arc<Mutex<BTreeMap<String, (Arc<Fake>, String)>>>;
+
 /// A ledger, services, and a clock that follows tokio's and can be set.
 struct Bench {
     ledger: Arc<Held>,
-    services: Arc<Mutex<BTreeMap<String, (Arc<Fake>, String)>>>,
+    services: Services,
     clock: Clock,
     step: Arc<AtomicI64>,
     start: Instant,
