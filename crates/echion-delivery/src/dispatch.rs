@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use echion_model::{
-    Channel, Delivery, Finished, LedgerError, Message, Outcome, Receipt, RouteKey, SendError, SendErrorKind, Service,
-    SharedLedger, Version,
+    Channel, Delivery, DeliveryId, Finished, LedgerError, Message, Outcome, Receipt, RouteKey, SendError,
+    SendErrorKind, Service, SharedLedger, Version,
 };
 use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinSet};
@@ -34,8 +34,9 @@ const END_GRACE: Duration = Duration::from_secs(8);
 const LEDGER_RETRY: Duration = Duration::from_secs(1);
 const LEDGER_PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often at most parked deliveries are retried because their channel works again.
+/// How often at most parked deliveries are retried because their channel works again, and how seldom it becomes while the channel alternates.
 const HEAL_INTERVAL: Duration = Duration::from_secs(5 * 60);
+const HEAL_INTERVAL_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// How long what was delivered is kept, and how often what is older is forgotten.
 const HISTORY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -145,6 +146,8 @@ struct Work {
     tasks: JoinSet<Result<Receipt, SendError>>,
     flights: HashMap<Id, Flight>,
     landed: Vec<Landed>,
+    /// Claimed, not attempted, and not given back yet, because the ledger failed.
+    unreleased: Vec<DeliveryId>,
     lanes: Lanes,
     /// Channels that wait until less is ahead of the annotations.
     held: BTreeSet<String>,
@@ -229,7 +232,9 @@ impl Dispatcher {
         loop {
             let next = self.turn(&mut work).await?;
             let due = work.lanes.next().filter(|_| work.broken.is_none());
-            if work.is_idle() && work.broken.is_none() && work.held.is_empty() && due.is_none_or(|due| due > deadline) {
+            // What is held back waits for whoever writes annotations, but not beyond the deadline.
+            let held = !work.held.is_empty() && (self.clock)() < deadline;
+            if work.is_idle() && work.broken.is_none() && !held && due.is_none_or(|due| due > deadline) {
                 return Ok(());
             }
             let ended = tokio::select! {
@@ -290,6 +295,10 @@ impl Dispatcher {
             let what = format!("record the outcome of {}", landed.finished.id);
             return Err(LedgerError { what, cause: "the ledger did not take it".into() });
         }
+        while let Some(id) = work.unreleased.last() {
+            self.ledger.release(id).await?;
+            work.unreleased.pop();
+        }
         if work.polled.is_none() {
             self.ledger.recover(now).await?;
             self.ledger.pull_back(now.saturating_add(2 * millis(LONGEST_PAUSE)), now).await?;
@@ -335,6 +344,7 @@ impl Dispatcher {
             self.ledger.pull_back(now.saturating_add(millis(LONGEST_PAUSE)), now).await?;
             for lane in work.lanes.each() {
                 lane.paused_until = lane.paused_until.min(now.saturating_add(millis(LONGEST_PAUSE)));
+                lane.healed = lane.healed.map(|at| at.min(now));
                 if let Some(spent) = &mut lane.spent {
                     spent.pull_back(now);
                 }
@@ -354,7 +364,7 @@ impl Dispatcher {
             return self.serve_later(work, name, until).await;
         }
         // Until the first delivery tells what the channel is like, one is taken.
-        let mut room = lane.settings.as_ref().map_or(1, |c| c.concurrency.max(1).min(BATCH)).saturating_sub(lane.load);
+        let mut room = lane.settings.as_ref().map_or(1, |c| c.concurrency.clamp(1, BATCH)).saturating_sub(lane.load);
         if room == 0 {
             // The end of an attempt makes room.
             return Ok(());
@@ -385,7 +395,12 @@ impl Dispatcher {
             return Ok(());
         }
         for delivery in claimed {
-            self.start(work, name, delivery, now).await?;
+            let id = delivery.id.clone();
+            if let Err(error) = self.start(work, name, delivery, now).await {
+                // Left as it is, nobody would ever take it again.
+                work.unreleased.push(id);
+                return Err(error);
+            }
         }
         work.lanes.serve_by(name, now);
         Ok(())
@@ -413,7 +428,7 @@ impl Dispatcher {
         Ok(work.lanes.lane(name).spent.as_mut().map_or(Slot::Free, |spent| spent.slot(budget, now)))
     }
 
-    /// Starts the attempt at a delivery that was taken.
+    /// Starts the attempt at a delivery that was taken. When it fails, no attempt was started.
     async fn start(&self, work: &mut Work, name: &str, delivery: Delivery, now: i64) -> Result<(), LedgerError> {
         let key = delivery.intent.route();
         let Some(Route { service, version }) = (self.routes)(&key) else {
@@ -430,6 +445,7 @@ impl Dispatcher {
                 idempotent: true,
             };
             let flight = Flight { delivery, channel, lane: name.to_owned(), version: Version::default() };
+            work.lanes.lane(name).load += 1;
             self.landed(work, flight, Err(error));
             self.record_landed(work).await;
             return Ok(());
@@ -514,6 +530,8 @@ impl Dispatcher {
             self.reporter.attempted(&attempted);
             if heals && let Err(error) = self.ledger.heal(&name, now).await {
                 self.reporter.ledger_failed(&error);
+                let lane = work.lanes.lane(&name);
+                (lane.failing, lane.healed) = (true, None);
             }
         }
     }
@@ -523,12 +541,16 @@ impl Dispatcher {
         let lane = work.lanes.lane(name);
         match outcome {
             Outcome::Delivered(_) if lane.failing => {
-                let recently = lane.healed.is_some_and(|at| now.saturating_sub(at) < millis(HEAL_INTERVAL));
-                if !recently {
-                    lane.failing = false;
-                    lane.healed = Some(now);
+                let since = lane.healed.map(|at| now.saturating_sub(at));
+                if since.is_some_and(|since| since < millis(lane.heal_wait)) {
+                    return false;
                 }
-                !recently
+                // A channel that keeps alternating retries what is parked more and more seldom; one that worked for a while begins anew.
+                let soon = since.is_some_and(|since| since < 4 * millis(lane.heal_wait));
+                lane.heal_wait = if soon { (2 * lane.heal_wait).min(HEAL_INTERVAL_MAX) } else { HEAL_INTERVAL };
+                lane.failing = false;
+                lane.healed = Some(now);
+                true
             }
             _ => {
                 let about_the_channel = outcome.error().is_some_and(|e| e.kind != SendErrorKind::Rejected);

@@ -1,6 +1,7 @@
 //! What the dispatcher knows of the channels it serves, and when to serve which.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use echion_model::Channel;
 
@@ -21,13 +22,24 @@ pub(crate) struct Lane {
     pub(crate) failing: bool,
     /// When parked deliveries were last retried because the channel works again.
     pub(crate) healed: Option<i64>,
+    /// How long they are not retried again after that.
+    pub(crate) heal_wait: Duration,
     /// When it is served next.
     at: Option<i64>,
 }
 
 impl Default for Lane {
     fn default() -> Self {
-        Self { settings: None, load: 0, paused_until: 0, spent: None, failing: true, healed: None, at: None }
+        Self {
+            settings: None,
+            load: 0,
+            paused_until: 0,
+            spent: None,
+            failing: true,
+            healed: None,
+            heal_wait: Duration::ZERO,
+            at: None,
+        }
     }
 }
 

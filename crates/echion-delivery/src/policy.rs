@@ -59,7 +59,10 @@ pub(crate) fn outcome(
     let pause = error.kind.pause().map(|_| due);
     if is_old(channel, delivery, now) {
         let reason = format!("given up after {} attempts: {}", delivery.attempts, error.reason);
-        let hint = "it is sent once more when the channel works again, or with `echion deliveries redeliver`";
+        let hint = match error.kind {
+            SendErrorKind::Unknown => "look whether it is there; `echion deliveries redeliver` sends it again",
+            _ => "it is sent once more when the channel works again, or with `echion deliveries redeliver`",
+        };
         let error = SendError { reason, hint: hint.to_owned(), ..error };
         return (Outcome::Parked { due: None, error }, pause);
     }

@@ -47,7 +47,7 @@ impl OwnedFile {
         #[cfg(unix)]
         {
             use std::os::unix::fs::MetadataExt as _;
-            return Ok(Some((there.dev(), there.ino()) == (ours.dev(), ours.ino())));
+            Ok(Some((there.dev(), there.ino()) == (ours.dev(), ours.ino())))
         }
         #[cfg(not(unix))]
         Ok(Some(there.created().ok() == ours.created().ok()))

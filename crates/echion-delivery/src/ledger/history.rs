@@ -4,15 +4,13 @@ use async_trait::async_trait;
 use echion_model::{Counts, Delivery, DeliveryId, Filter, History, LedgerError, Status};
 use sqlx::Row as _;
 
-use super::{SqlLedger, failed, read_delivery};
+use super::{SqlLedger, failed, read_delivery, sql};
 
 #[async_trait]
 impl History for SqlLedger {
     async fn counts(&self) -> Result<Counts, LedgerError> {
-        let rows = sqlx::query("SELECT status, COUNT(*) FROM delivery WHERE status <> 'delivered' GROUP BY status")
-            .fetch_all(&self.pool())
-            .await
-            .map_err(failed("count the deliveries that wait"))?;
+        let rows =
+            sqlx::query(sql::COUNTS).fetch_all(&self.pool()).await.map_err(failed("count the deliveries that wait"))?;
         let mut counts = Counts::default();
         for row in rows {
             let count = u64::try_from(row.get::<i64, _>(1)).unwrap_or(0);
@@ -50,13 +48,8 @@ impl History for SqlLedger {
 
     async fn prune(&self, before: i64) -> Result<(), LedgerError> {
         let error = || failed("forget old deliveries");
-        let mut tx = self.pool().begin().await.map_err(error())?;
-        for sql in [
-            "DELETE FROM attempt WHERE finished < $1",
-            "DELETE FROM delivery WHERE status = 'delivered' AND ended < $1",
-            "DELETE FROM channel WHERE paused_until < $1",
-            "DELETE FROM memory WHERE expires < $1",
-        ] {
+        let mut tx = self.begin().await.map_err(error())?;
+        for sql in sql::PRUNE {
             sqlx::query(sql).bind(before).execute(&mut *tx).await.map_err(error())?;
         }
         tx.commit().await.map_err(error())

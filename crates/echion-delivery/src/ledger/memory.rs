@@ -23,7 +23,7 @@ impl Memory for SqlLedger {
 
     async fn remember(&self, key: &str, value: &str, now: i64, keep: Duration) -> Result<(), LedgerError> {
         let error = || failed(format!("remember {key}"));
-        let mut tx = self.pool().begin().await.map_err(error())?;
+        let mut tx = self.begin().await.map_err(error())?;
         sqlx::query(
             "INSERT INTO memory (key, value, expires) VALUES ($1, $2, $3) \
              ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires",

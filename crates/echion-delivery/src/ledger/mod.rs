@@ -5,6 +5,7 @@ mod file;
 mod history;
 mod memory;
 mod outbox;
+mod sql;
 mod states;
 
 use std::borrow::Cow;
@@ -17,7 +18,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{Row as _, SqlSafeStr as _};
+use sqlx::{Row as _, SqlSafeStr as _, Sqlite, Transaction};
 
 use file::OwnedFile;
 
@@ -69,6 +70,12 @@ impl SqlLedger {
     fn pool(&self) -> SqlitePool {
         self.pool.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// A transaction that writes. It takes the lock at once: one that reads first could not wait for another process that writes
+    /// meanwhile.
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+        self.pool().begin_with("BEGIN IMMEDIATE").await
+    }
 }
 
 fn file_options(path: &Path) -> SqliteConnectOptions {
@@ -94,6 +101,7 @@ async fn connect(options: SqliteConnectOptions, what: String) -> Result<SqlitePo
         step(2, "memory", include_str!("../../migrations/0002_memory.sql")),
         step(3, "mirror", include_str!("../../migrations/0003_mirror.sql")),
         step(4, "channels", include_str!("../../migrations/0004_channels.sql")),
+        step(5, "memory index", include_str!("../../migrations/0005_memory.sql")),
     ];
     Migrator::with_migrations(steps).run(&pool).await.map_err(failed(what))?;
     Ok(pool)

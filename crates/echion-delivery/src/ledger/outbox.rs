@@ -1,6 +1,6 @@
 //! Deliveries on their way: the queue of each channel.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use echion_model::{
@@ -10,14 +10,14 @@ use echion_model::{
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{SqlLedger, failed, read_delivery};
+use super::{SqlLedger, failed, read_delivery, sql};
 
 /// Makes parked deliveries due as if they were new: somebody has just changed something, or said that they matter.
 macro_rules! revive {
     ($($condition:expr),+) => {
         concat!(
             "UPDATE delivery SET status = 'pending', due = $1, ended = NULL, first_attempt = NULL, unknown = 0 ",
-            "WHERE status = 'parked' AND claimed IS NULL AND ",
+            "WHERE status <> 'delivered' AND status = 'parked' AND claimed IS NULL AND ",
             $($condition),+
         )
     };
@@ -31,53 +31,38 @@ macro_rules! alike {
     };
 }
 
+pub(super) const REVIVE_ALIKE: &str = revive!(alike!());
+
+pub(super) const OUTDATED_ALIKE: &str =
+    concat!("SELECT id FROM delivery WHERE status <> 'delivered' AND status = 'parked' AND $1 = $1 AND ", alike!());
+
 #[async_trait]
 impl Outbox for SqlLedger {
     async fn queues(&self) -> Result<Vec<Queue>, LedgerError> {
-        // One step of the index for each channel, however long its queue is.
-        let rows = sqlx::query(
-            "WITH RECURSIVE names(name) AS ( \
-               SELECT MIN(channel) FROM delivery WHERE due IS NOT NULL \
-               UNION ALL \
-               SELECT (SELECT MIN(channel) FROM delivery WHERE due IS NOT NULL AND channel > name) FROM names \
-               WHERE name IS NOT NULL) \
-             SELECT name, (SELECT due FROM delivery WHERE channel = name AND due IS NOT NULL AND claimed IS NULL \
-                           ORDER BY due LIMIT 1) AS due FROM names WHERE name IS NOT NULL",
-        )
-        .fetch_all(&self.pool())
-        .await
-        .map_err(failed("read which channels have something to deliver"))?;
+        let rows = sqlx::query(sql::QUEUES)
+            .fetch_all(&self.pool())
+            .await
+            .map_err(failed("read which channels have something to deliver"))?;
         let queue = |row: &SqliteRow| Some(Queue { channel: row.get(0), due: row.get::<Option<i64>, _>(1)? });
         Ok(rows.iter().filter_map(queue).collect())
     }
 
     async fn next_due(&self, channel: &str) -> Result<Option<i64>, LedgerError> {
-        sqlx::query_scalar(
-            "SELECT due FROM delivery WHERE channel = $1 AND due IS NOT NULL AND claimed IS NULL ORDER BY due LIMIT 1",
-        )
-        .bind(channel)
-        .fetch_optional(&self.pool())
-        .await
-        .map_err(failed("read when the next delivery is due"))
+        sqlx::query_scalar(sql::NEXT_DUE)
+            .bind(channel)
+            .fetch_optional(&self.pool())
+            .await
+            .map_err(failed("read when the next delivery is due"))
     }
 
     async fn claim(&self, now: i64, channel: &str, count: u32) -> Result<Vec<Delivery>, LedgerError> {
-        let rows = sqlx::query(
-            "UPDATE delivery SET claimed = $1, attempts = attempts + 1, first_attempt = COALESCE(first_attempt, $1) \
-             WHERE id IN (SELECT d.id FROM delivery d \
-               WHERE d.channel = $2 AND d.due IS NOT NULL AND d.due <= $1 AND d.claimed IS NULL \
-               AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.channel = d.channel AND o.resource = d.resource \
-                 AND o.id < d.id AND o.due IS NOT NULL \
-                 AND (o.status = 'pending' OR o.claimed IS NOT NULL OR o.due <= $1)) \
-               ORDER BY d.due, d.id LIMIT $3) \
-             RETURNING *",
-        )
-        .bind(now)
-        .bind(channel)
-        .bind(count)
-        .fetch_all(&self.pool())
-        .await
-        .map_err(failed(format!("take deliveries of {channel}")))?;
+        let rows = sqlx::query(sql::CLAIM)
+            .bind(now)
+            .bind(channel)
+            .bind(count)
+            .fetch_all(&self.pool())
+            .await
+            .map_err(failed(format!("take deliveries of {channel}")))?;
         let mut claimed: Vec<Delivery> = rows.iter().map(read_delivery).collect::<Result<_, _>>()?;
         claimed.sort_by(|a, b| (a.due, &a.id).cmp(&(b.due, &b.id)));
         Ok(claimed)
@@ -98,53 +83,37 @@ impl Outbox for SqlLedger {
             }
         };
         let unknown = outcome.error().is_some_and(|error| error.kind == SendErrorKind::Unknown);
-        let mut tx = self.pool().begin().await.map_err(error())?;
-        sqlx::query(
-            "INSERT INTO attempt (delivery, channel, started, finished, outcome, detail) \
-             SELECT id, $2, COALESCE(claimed, $3), $3, $4, $5 FROM delivery WHERE id = $1 \
-             ON CONFLICT (delivery, started) DO UPDATE SET finished = excluded.finished, outcome = excluded.outcome, \
-             detail = excluded.detail",
-        )
-        .bind(&id.0)
-        .bind(channel)
-        .bind(now)
-        .bind(outcome.class())
-        .bind(detail)
-        .execute(&mut *tx)
-        .await
-        .map_err(error())?;
-        let row = sqlx::query(
-            // A pause is the channel's: what was refused keeps its place in the queue.
-            "UPDATE delivery SET status = $2, due = CASE WHEN $11 AND $2 = 'pending' THEN due ELSE $3 END, claimed = NULL, class = $4, detail = $5, hint = $6, \
-             unknown = unknown + $7, service_version = $8, template_version = $9, \
-             ended = CASE WHEN $2 = 'pending' THEN NULL ELSE $10 END WHERE id = $1 RETURNING resource, channel",
-        )
-        .bind(&id.0)
-        .bind(status.as_str())
-        .bind(due)
-        .bind(outcome.class())
-        .bind(detail)
-        .bind(hint)
-        .bind(i64::from(unknown))
-        .bind(&version.service)
-        .bind(&version.templates)
-        .bind(now)
-        .bind(pause.is_some())
-        .fetch_optional(&mut *tx)
-        .await
-        .map_err(error())?;
+        let mut tx = self.begin().await.map_err(error())?;
+        sqlx::query(sql::FINISH_ATTEMPT)
+            .bind(&id.0)
+            .bind(channel)
+            .bind(now)
+            .bind(outcome.class())
+            .bind(detail)
+            .execute(&mut *tx)
+            .await
+            .map_err(error())?;
+        let row = sqlx::query(sql::FINISH)
+            .bind(&id.0)
+            .bind(status.as_str())
+            .bind(due)
+            .bind(outcome.class())
+            .bind(detail)
+            .bind(hint)
+            .bind(i64::from(unknown))
+            .bind(&version.service)
+            .bind(&version.templates)
+            .bind(now)
+            .bind(pause.is_some())
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(error())?;
         let Some(row) = row else { return tx.commit().await.map_err(error()) };
         let (resource, queue): (String, String) = (row.get(0), row.get(1));
         // Those behind it wait as long as it does, and no longer.
         let follow = match (status, due) {
-            (Status::Pending, Some(_)) if pause.is_none() => {
-                "UPDATE delivery SET due = MAX(due, $4) WHERE channel = $1 AND resource = $2 AND id > $3 \
-                 AND due IS NOT NULL AND claimed IS NULL AND status = 'pending'"
-            }
-            _ => {
-                "UPDATE delivery SET due = MIN(due, $4) WHERE channel = $1 AND resource = $2 AND id > $3 \
-                 AND due IS NOT NULL AND claimed IS NULL AND status = 'pending' AND attempts = 0"
-            }
+            (Status::Pending, Some(_)) if pause.is_none() => sql::FOLLOW_LATER,
+            _ => sql::FOLLOW_SOONER,
         };
         sqlx::query(follow)
             .bind(&queue)
@@ -156,25 +125,17 @@ impl Outbox for SqlLedger {
             .map_err(error())?;
         match (status, due) {
             (Status::Delivered, _) => {
-                sqlx::query("UPDATE resource SET unwritten = unwritten + 1 WHERE resource = $1")
+                sqlx::query(sql::UNWRITTEN).bind(&resource).execute(&mut *tx).await.map_err(error())?;
+            }
+            (Status::Parked, Some(due)) => {
+                sqlx::query(sql::PRECEDE)
+                    .bind(&queue)
                     .bind(&resource)
+                    .bind(&id.0)
+                    .bind(due)
                     .execute(&mut *tx)
                     .await
                     .map_err(error())?;
-            }
-            // Older ones that wait for somebody are not overtaken by this one's retry.
-            (Status::Parked, Some(due)) => {
-                sqlx::query(
-                    "UPDATE delivery SET due = MIN(due, $4) WHERE channel = $1 AND resource = $2 AND id < $3 \
-                     AND due IS NOT NULL AND claimed IS NULL AND status = 'parked'",
-                )
-                .bind(&queue)
-                .bind(&resource)
-                .bind(&id.0)
-                .bind(due)
-                .execute(&mut *tx)
-                .await
-                .map_err(error())?;
             }
             _ => {}
         }
@@ -214,7 +175,7 @@ impl Outbox for SqlLedger {
     }
 
     async fn spent(&self, channel: &str, since: i64) -> Result<Vec<i64>, LedgerError> {
-        sqlx::query_scalar("SELECT finished FROM attempt WHERE channel = $1 AND finished > $2 ORDER BY finished")
+        sqlx::query_scalar(sql::SPENT)
             .bind(channel)
             .bind(since)
             .fetch_all(&self.pool())
@@ -224,7 +185,7 @@ impl Outbox for SqlLedger {
 
     async fn recover(&self, now: i64) -> Result<u64, LedgerError> {
         let error = || failed("read which attempts were interrupted");
-        let mut tx = self.pool().begin().await.map_err(error())?;
+        let mut tx = self.begin().await.map_err(error())?;
         sqlx::query(
             "INSERT INTO attempt (delivery, channel, started, finished, outcome, detail) \
              SELECT id, channel, claimed, $1, 'interrupted', '' FROM delivery WHERE claimed IS NOT NULL \
@@ -248,7 +209,7 @@ impl Outbox for SqlLedger {
 
     async fn pull_back(&self, latest: i64, now: i64) -> Result<u64, LedgerError> {
         let error = || failed("make due what lies too far ahead");
-        let mut tx = self.pool().begin().await.map_err(error())?;
+        let mut tx = self.begin().await.map_err(error())?;
         let mut count = 0;
         for sql in [
             "UPDATE delivery SET due = $2 WHERE due > $1",
@@ -265,7 +226,7 @@ impl Outbox for SqlLedger {
 
     async fn reroute(&self, router: Router<'_>, now: i64) -> Result<Rerouted, LedgerError> {
         let error = || failed("follow the new configuration");
-        let mut tx = self.pool().begin().await.map_err(error())?;
+        let mut tx = self.begin().await.map_err(error())?;
         let rows = sqlx::query(
             "SELECT DISTINCT owner, service, recipient, templates, channel, service_version, template_version \
              FROM delivery WHERE status <> 'delivered'",
@@ -274,6 +235,8 @@ impl Outbox for SqlLedger {
         .await
         .map_err(error())?;
         let mut rerouted = Rerouted::default();
+        // Rows that moved may look like others afterwards, and be found again.
+        let mut outdated = BTreeSet::new();
         for row in &rows {
             let text = |name: &str| row.get::<Option<String>, _>(name);
             let templates = text("templates").unwrap_or_default();
@@ -300,16 +263,16 @@ impl Outbox for SqlLedger {
                 continue;
             }
             if old.templates != version.templates {
-                let sql = concat!("SELECT id FROM delivery WHERE status = 'parked' AND $1 = $1 AND ", alike!());
-                let ids = alike(sqlx::query(sql).bind(now), row).fetch_all(&mut *tx).await.map_err(error())?;
-                rerouted.outdated.extend(ids.iter().map(|row| DeliveryId(row.get(0))));
+                let ids =
+                    alike(sqlx::query(OUTDATED_ALIKE).bind(now), row).fetch_all(&mut *tx).await.map_err(error())?;
+                outdated.extend(ids.iter().map(|row| row.get::<String, _>(0)));
             } else if old.service != version.service {
-                let sql = revive!(alike!());
-                let done = alike(sqlx::query(sql).bind(now), row).execute(&mut *tx).await.map_err(error())?;
+                let done = alike(sqlx::query(REVIVE_ALIKE).bind(now), row).execute(&mut *tx).await.map_err(error())?;
                 rerouted.revived += done.rows_affected();
                 // What waits for its retry need not wait for it: the cause may be gone.
                 let sql = concat!(
-                    "UPDATE delivery SET due = MIN(due, $1) WHERE status = 'pending' AND due IS NOT NULL AND ",
+                    "UPDATE delivery SET due = MIN(due, $1) WHERE status <> 'delivered' AND status = 'pending' \
+                     AND due IS NOT NULL AND ",
                     alike!()
                 );
                 alike(sqlx::query(sql).bind(now), row).execute(&mut *tx).await.map_err(error())?;
@@ -323,6 +286,7 @@ impl Outbox for SqlLedger {
             moved.bind(&version.templates).execute(&mut *tx).await.map_err(error())?;
         }
         tx.commit().await.map_err(error())?;
+        rerouted.outdated = outdated.into_iter().map(DeliveryId).collect();
         Ok(rerouted)
     }
 
@@ -330,9 +294,12 @@ impl Outbox for SqlLedger {
         let error = || failed("make deliveries due again");
         let done = match selection {
             Selection::Id(prefix) => {
-                let sql = revive!("id LIKE $2 AND 1 = (SELECT COUNT(*) FROM delivery WHERE id LIKE $2)");
-                let pattern = format!("{}%", prefix.replace(['%', '_'], ""));
-                sqlx::query(sql).bind(now).bind(pattern).execute(&self.pool()).await
+                // No pattern: `%` and `_` are characters like any other. Ids are written in lower case.
+                let sql = revive!(
+                    "substr(id, 1, length($2)) = $2 AND id >= $2 \
+                     AND 1 = (SELECT COUNT(*) FROM delivery WHERE id >= $2 AND substr(id, 1, length($2)) = $2)"
+                );
+                sqlx::query(sql).bind(now).bind(prefix.to_ascii_lowercase()).execute(&self.pool()).await
             }
             Selection::Parked { service } => {
                 let sql = revive!("($2 IS NULL OR service = $2)");
@@ -350,7 +317,7 @@ impl Outbox for SqlLedger {
         now: i64,
     ) -> Result<(), LedgerError> {
         let error = || failed(format!("render {id} again"));
-        let mut tx = self.pool().begin().await.map_err(error())?;
+        let mut tx = self.begin().await.map_err(error())?;
         let text: Option<String> = sqlx::query_scalar("SELECT intent FROM delivery WHERE id = $1")
             .bind(&id.0)
             .fetch_optional(&mut *tx)
@@ -378,16 +345,9 @@ impl Outbox for SqlLedger {
 
     async fn heal(&self, channel: &str, now: i64) -> Result<u64, LedgerError> {
         let error = || failed(format!("retry what is parked for {channel}"));
-        let mut tx = self.pool().begin().await.map_err(error())?;
+        let mut tx = self.begin().await.map_err(error())?;
         let mut count = 0;
-        for sql in [
-            "UPDATE delivery SET due = $1 WHERE channel = $2 AND status = 'parked' AND class = 'attention' \
-             AND claimed IS NULL AND due > $1",
-            // What was given up gets one more day, once.
-            "UPDATE delivery SET status = 'pending', due = $1, ended = NULL, first_attempt = NULL, revived = 1 \
-             WHERE channel = $2 AND status = 'parked' AND revived = 0 AND due IS NULL AND claimed IS NULL \
-             AND class IN ('retryable', 'rate-limited', 'quota-exhausted')",
-        ] {
+        for sql in sql::HEAL {
             let done = sqlx::query(sql).bind(now).bind(channel).execute(&mut *tx).await.map_err(error())?;
             count += done.rows_affected();
         }

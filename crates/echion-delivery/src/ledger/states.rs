@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use echion_model::{DeliveryId, Intent, Known, LedgerError, Resource, ResourceId, State, StateChange, States};
 use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use super::{SqlLedger, failed, read_resource};
+use super::{SqlLedger, failed, read_resource, sql};
 
 /// How many state keys of a resource are kept. The annotation holds the newest hundred of them.
 const KEPT_KEYS: i64 = 1000;
@@ -17,21 +18,18 @@ impl States for SqlLedger {
     async fn state(&self, resource: &Resource) -> Result<Option<State>, LedgerError> {
         let error = || failed(format!("read the state of {}", resource.id));
         let key = resource.id.key();
-        let pool = self.pool();
-        let uid: Option<String> = sqlx::query_scalar("SELECT uid FROM resource WHERE resource = $1")
-            .bind(&key)
-            .fetch_optional(&pool)
-            .await
-            .map_err(error())?;
-        if uid.is_none_or(|uid| uid != resource.uid) {
-            return Ok(None);
-        }
-        let rows = sqlx::query("SELECT key, since FROM state WHERE resource = $1")
-            .bind(&key)
-            .fetch_all(&pool)
-            .await
-            .map_err(error())?;
-        Ok(Some(rows.iter().map(|row| (row.get(0), row.get(1))).collect()))
+        let rows = sqlx::query(
+            "SELECT s.key, s.since FROM resource r LEFT JOIN state s ON s.resource = r.resource \
+             WHERE r.resource = $1 AND r.uid = $2",
+        )
+        .bind(&key)
+        .bind(&resource.uid)
+        .fetch_all(&self.pool())
+        .await
+        .map_err(error())?;
+        // A resource without keys is one row without a key.
+        let entry = |row: &SqliteRow| Some((row.get::<Option<String>, _>(0)?, row.get(1)));
+        Ok((!rows.is_empty()).then(|| rows.iter().filter_map(entry).collect()))
     }
 
     async fn record(
@@ -43,7 +41,7 @@ impl States for SqlLedger {
     ) -> Result<Vec<DeliveryId>, LedgerError> {
         let error = || failed(format!("record what was decided about {}", resource.id));
         let id = resource.id.key();
-        let mut tx = self.pool().begin().await.map_err(error())?;
+        let mut tx = self.begin().await.map_err(error())?;
         // A new uid under an old name is a new object: notifications about the old one do not count.
         sqlx::query(
             "DELETE FROM state WHERE resource = $1 AND NOT EXISTS \
@@ -87,52 +85,35 @@ impl States for SqlLedger {
                 fresh.insert(key.as_str());
             }
         }
-        let mut ids = Vec::new();
+        let (mut ids, mut channels) = (Vec::new(), BTreeSet::new());
         for intent in intents.iter().filter(|intent| fresh.contains(intent.state_key.as_str())) {
             let delivery = Uuid::now_v7().to_string();
             let encode = |value: Result<String, serde_json::Error>| value.map_err(failed("encode a delivery"));
-            sqlx::query(
-                "INSERT INTO delivery \
-                 (id, resource, owner, service, recipient, templates, channel, state_key, intent, status, created, due, uid) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', $10, $10, $11)",
-            )
-            .bind(&delivery)
-            .bind(&id)
-            .bind(&intent.owner)
-            .bind(&intent.destination.service)
-            .bind(&intent.destination.recipient)
-            .bind(encode(serde_json::to_string(&intent.templates))?)
-            .bind(&intent.channel)
-            .bind(&intent.state_key)
-            .bind(encode(serde_json::to_string(intent))?)
-            .bind(now)
-            .bind(&resource.uid)
-            .execute(&mut *tx)
-            .await
-            .map_err(error())?;
-            // An older one that waits for somebody goes first once more, so that the order is kept should its cause be repaired.
-            sqlx::query(
-                "UPDATE delivery SET due = $4 WHERE channel = $1 AND resource = $2 AND id < $3 AND due > $4 \
-                 AND status = 'parked' AND claimed IS NULL",
-            )
-            .bind(&intent.channel)
-            .bind(&id)
-            .bind(&delivery)
-            .bind(now)
-            .execute(&mut *tx)
-            .await
-            .map_err(error())?;
-            // Behind one that waits for its retry, it waits as long.
-            sqlx::query(
-                "UPDATE delivery SET due = MAX(due, COALESCE((SELECT MAX(o.due) FROM delivery o WHERE o.channel = $1 \
-                 AND o.resource = $2 AND o.id < $3 AND o.due IS NOT NULL AND o.status = 'pending'), due)) WHERE id = $3",
-            )
-            .bind(&intent.channel)
-            .bind(&id)
-            .bind(&delivery)
-            .execute(&mut *tx)
-            .await
-            .map_err(error())?;
+            sqlx::query(sql::RECORD)
+                .bind(&delivery)
+                .bind(&id)
+                .bind(&intent.owner)
+                .bind(&intent.destination.service)
+                .bind(&intent.destination.recipient)
+                .bind(encode(serde_json::to_string(&intent.templates))?)
+                .bind(&intent.channel)
+                .bind(&intent.state_key)
+                .bind(encode(serde_json::to_string(intent))?)
+                .bind(now)
+                .bind(&resource.uid)
+                .execute(&mut *tx)
+                .await
+                .map_err(error())?;
+            if channels.insert(intent.channel.as_str()) {
+                sqlx::query(sql::RECORD_AFTER)
+                    .bind(&intent.channel)
+                    .bind(&id)
+                    .bind(&delivery)
+                    .bind(now)
+                    .execute(&mut *tx)
+                    .await
+                    .map_err(error())?;
+            }
             ids.push(DeliveryId(delivery));
         }
         // Revisions come without end; the oldest are forgotten.
@@ -164,7 +145,7 @@ impl States for SqlLedger {
     async fn adopt(&self, group: &str, kind: &str) -> Result<(), LedgerError> {
         let error = || failed(format!("give the {kind} resources of an older ledger their group"));
         let (from, until) = (format!("?/{kind}/"), format!("?/{kind}0"));
-        let mut tx = self.pool().begin().await.map_err(error())?;
+        let mut tx = self.begin().await.map_err(error())?;
         for sql in [
             "UPDATE OR IGNORE resource SET resource = $3 || substr(resource, 2) WHERE resource >= $1 AND resource < $2",
             "UPDATE OR IGNORE state SET resource = $3 || substr(resource, 2) WHERE resource >= $1 AND resource < $2",
@@ -177,7 +158,7 @@ impl States for SqlLedger {
 
     async fn absent(&self, resources: &[ResourceId], since: Option<i64>) -> Result<(), LedgerError> {
         let error = || failed("note which resources their source no longer has");
-        let mut tx = self.pool().begin().await.map_err(error())?;
+        let mut tx = self.begin().await.map_err(error())?;
         for id in resources {
             sqlx::query("UPDATE resource SET absent_since = $2 WHERE resource = $1")
                 .bind(id.key())
@@ -191,7 +172,7 @@ impl States for SqlLedger {
 
     async fn forget(&self, resource: &ResourceId) -> Result<(), LedgerError> {
         let error = || failed(format!("forget {resource}"));
-        let mut tx = self.pool().begin().await.map_err(error())?;
+        let mut tx = self.begin().await.map_err(error())?;
         for sql in ["DELETE FROM state WHERE resource = $1", "DELETE FROM resource WHERE resource = $1"] {
             sqlx::query(sql).bind(resource.key()).execute(&mut *tx).await.map_err(error())?;
         }

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly")]
 
+mod contract;
 mod held;
 mod isolation;
+mod model;
 mod recovery;
 mod rules;
 mod sqlite;
@@ -16,8 +18,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use echion_delivery::{AttemptReporter, Attempted, Clock, Dispatcher, Route, Routes, RunAhead, Totals};
 use echion_model::{
-    Budget, Channel, Delivery, Destination, Filter, History as _, Intent, LedgerError, Message, Notification, Receipt,
-    Resource, ResourceId, Retry, RouteKey, SendError, Service, SharedLedger, StateChange, States as _, Status, Version,
+    Budget, Channel, Counts, Delivery, Destination, Filter, History as _, Intent, LedgerError, Message, Notification,
+    Outcome, Receipt, Resource, ResourceId, Retry, RouteKey, SendError, Service, SharedLedger, StateChange,
+    States as _, Status, Version,
 };
 use held::Held;
 use tokio::time::Instant;
@@ -115,10 +118,13 @@ impl AttemptReporter for Seen {
     }
 }
 
+/// By name, with the version of their configuration.
+type Services = Arc<Mutex<BTreeMap<String, (Arc<Fake>, String)>>>;
+
 /// A ledger, services, and a clock that follows tokio's and can be set.
 struct Bench {
     ledger: Arc<Held>,
-    services: Arc<Mutex<BTreeMap<String, (Arc<Fake>, String)>>>,
+    services: Services,
     clock: Clock,
     step: Arc<AtomicI64>,
     start: Instant,
