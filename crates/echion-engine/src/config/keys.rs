@@ -349,7 +349,8 @@ fn find(text: &str, name: &str) -> (u32, u32) {
 
 fn nearest_hint<'a>(name: &str, names: impl Iterator<Item = &'a str>, what: &str) -> String {
     let names: Vec<&str> = names.collect();
-    let near = names.iter().map(|n| (strsim::levenshtein(name, n), *n)).min().filter(|(d, _)| *d <= 2.max(name.len() / 3));
+    let near =
+        names.iter().map(|n| (strsim::levenshtein(name, n), *n)).min().filter(|(d, _)| *d <= 2.max(name.len() / 3));
     match near {
         Some((_, near)) => format!("did you mean `{near}`?"),
         None if names.is_empty() => format!("configure a {what} of that name"),
