@@ -11,6 +11,7 @@ mod report;
 mod repository;
 mod setup;
 mod world;
+mod yaml;
 
 use std::process::ExitCode;
 

@@ -122,7 +122,7 @@ pub(crate) fn table(rows: &[Vec<String>]) {
     }
 }
 
-/// Cells of a terminal that a text takes: CJK characters take two.
+/// Cells of a terminal that a string takes: CJK characters take two.
 fn width(text: &str) -> usize {
-    text.chars().map(|c| if matches!(c as u32, 0x1100..=0x115F | 0x2E80..=0xA4CF | 0xAC00..=0xD7A3 | 0xF900..=0xFAFF | 0xFE30..=0xFE6F | 0xFF00..=0xFF60 | 0xFFE0..=0xFFE6 | 0x1F300..=0x1FAFF | 0x20000..=0x3FFFD) { 2 } else { 1 }).sum()
+    unicode_width::UnicodeWidthStr::width(text)
 }

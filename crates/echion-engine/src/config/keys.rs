@@ -349,25 +349,11 @@ fn find(text: &str, name: &str) -> (u32, u32) {
 
 fn nearest_hint<'a>(name: &str, names: impl Iterator<Item = &'a str>, what: &str) -> String {
     let names: Vec<&str> = names.collect();
-    let near = names.iter().map(|n| (distance(name, n), *n)).min().filter(|(d, _)| *d <= 2.max(name.len() / 3));
+    let near =
+        names.iter().map(|n| (strsim::levenshtein(name, n), *n)).min().filter(|(d, _)| *d <= 2.max(name.len() / 3));
     match near {
         Some((_, near)) => format!("did you mean `{near}`?"),
         None if names.is_empty() => format!("configure a {what} of that name"),
         None => format!("the {what}s are {}", names.join(", ")),
     }
-}
-
-/// Edit distance, for "did you mean".
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, cb) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }

@@ -121,9 +121,9 @@ fn first_line(template: &Value) -> String {
 pub(super) fn dump(value: &Value, format: GetFormat) -> Result<(), Failure> {
     let failed = |error: String| Failure::new(format!("cannot print the result: {error}"));
     let text = match format {
-        GetFormat::Yaml => serde_saphyr::to_string(value).map_err(|e| failed(e.to_string()))?,
+        GetFormat::Yaml => crate::yaml::to_string(value),
         _ => serde_json::to_string_pretty(value).map_err(|e| failed(e.to_string()))?,
     };
-    print::out(text.trim_end());
+    print::out(text.strip_suffix('\n').unwrap_or(&text));
     Ok(())
 }
