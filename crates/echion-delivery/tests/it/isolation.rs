@@ -90,3 +90,17 @@ async fn deliveries_run_at_most_so_many_ahead_of_the_annotations() {
     running.await.unwrap().unwrap();
     assert_eq!(came(), 100);
 }
+
+/// What waits for annotations that nobody writes does not keep a drain beyond its deadline.
+#[tokio::test(start_paused = true)]
+async fn a_drain_ends_at_its_deadline_although_deliveries_are_held_back() {
+    let mut bench = Bench::new().await;
+    bench.ahead = Some(Arc::new(RunAhead::new(1)));
+    bench.service("s", &[]);
+    for name in ["a", "b"] {
+        bench.record(name, "s", name).await;
+    }
+    let drained = tokio::time::timeout(10 * MINUTE, bench.drain(MINUTE)).await;
+    assert_eq!(drained.unwrap(), totals(1, 0, 0));
+    assert_eq!(bench.list(Status::Pending).await.len(), 1);
+}
