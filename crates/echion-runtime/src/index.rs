@@ -291,7 +291,8 @@ impl Index {
 
     fn complete(&mut self, source: SourceId, now: i64) -> Vec<Command> {
         let Some(state) = self.sources.get_mut(source) else { return Vec::new() };
-        let Phase::Listing { number, kinds, again } = std::mem::replace(&mut state.phase, Phase::Watching { relist_at: None })
+        let Phase::Listing { number, kinds, again } =
+            std::mem::replace(&mut state.phase, Phase::Watching { relist_at: None })
         else {
             return Vec::new();
         };
