@@ -1,5 +1,6 @@
 //! The program: arguments, commands, printing. The only crate that names all others, reads the environment and exits.
 
+mod arena;
 mod args;
 mod commands;
 mod folder;
@@ -56,6 +57,9 @@ type Outcome = Result<ExitCode, Failure>;
 
 fn main() -> ExitCode {
     let args = args::Args::parse_from(setup::arguments());
+    if matches!(args.command, args::Command::Controller(_)) {
+        arena::allocate_from_one();
+    }
     print::set_colour(args.color);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
