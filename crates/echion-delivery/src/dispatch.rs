@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use echion_model::{
-    Channel, Delivery, DeliveryId, Finished, LedgerError, Message, Outcome, Receipt, RouteKey, SendError,
+    Channel, Delivery, DeliveryId, Finished, LedgerError, Message, Outcome, Receipt, RouteKey, Selection, SendError,
     SendErrorKind, Service, SharedLedger, Version,
 };
 use tokio::sync::{Notify, watch};
@@ -528,12 +528,26 @@ impl Dispatcher {
                 ahead.delivered(&attempted.delivery.resource);
             }
             self.reporter.attempted(&attempted);
+            if self.is_outdated(&finished, &attempted)
+                && let Err(error) = self.ledger.redeliver(&Selection::Id(finished.id.0.clone()), now).await
+            {
+                self.reporter.ledger_failed(&error);
+            }
             if heals && let Err(error) = self.ledger.heal(&name, now).await {
                 self.reporter.ledger_failed(&error);
                 let lane = work.lanes.lane(&name);
                 (lane.failing, lane.healed) = (true, None);
             }
         }
+    }
+
+    /// Whether the service has changed while an attempt was on its way that ended up parked: nobody else would notice.
+    fn is_outdated(&self, finished: &Finished, attempted: &Attempted) -> bool {
+        let changed = |route: Route| {
+            route.version.service != finished.version.service && route.version.templates == finished.version.templates
+        };
+        matches!(finished.outcome, Outcome::Parked { .. })
+            && (self.routes)(&attempted.delivery.intent.route()).is_some_and(changed)
     }
 
     /// Whether this end shows that a channel works again.

@@ -40,6 +40,7 @@ enum Do {
     Lose,
     Limit(Duration),
     Refuse,
+    RefuseAfter(Duration),
     Forbid,
     Panic,
 }
@@ -68,6 +69,10 @@ impl Service for Fake {
             Do::Lose => return Err(SendError::unknown("broke off")),
             Do::Limit(pause) => return Err(SendError::rate_limited("too many", pause)),
             Do::Refuse => return Err(SendError::rejected("bad body", "correct it")),
+            Do::RefuseAfter(time) => {
+                tokio::time::sleep(time).await;
+                return Err(SendError::rejected("bad body", "correct it"));
+            }
             Do::Forbid => return Err(SendError::attention("unknown robot", "create one")),
             Do::Panic => panic!("as the test wants it"),
         }

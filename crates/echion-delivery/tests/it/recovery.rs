@@ -180,3 +180,18 @@ async fn a_busy_ledger_is_waited_for() {
     assert_eq!(fake.texts().len(), 8);
     assert!(*bench.seen.failures.lock().unwrap() >= 1);
 }
+
+/// The service is corrected while an attempt with the wrong one is on its way: its end does not hide that.
+#[tokio::test(start_paused = true)]
+async fn what_ends_up_parked_after_its_service_has_changed_goes_out_again() {
+    let mut bench = Bench::new().await;
+    let fake = bench.service("s", &[Do::RefuseAfter(10 * SECOND)]);
+    bench.record("a", "s", "x").await;
+    let services = Arc::clone(&bench.services);
+    tokio::spawn(async move {
+        tokio::time::sleep(5 * SECOND).await;
+        services.lock().unwrap().get_mut("s").unwrap().1 = "2".to_owned();
+    });
+    assert_eq!(bench.drain(MINUTE).await, totals(1, 0, 1));
+    assert_eq!(fake.texts(), ["x", "x"]);
+}
