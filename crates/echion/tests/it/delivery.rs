@@ -151,7 +151,7 @@ async fn a_running_program_follows_manifests_configuration_and_a_folder_that_is_
     };
     bench.app("first", UNKNOWN);
     hear("first").await;
-    // A trigger that nobody can read any more stays in use as it was.
+    // The last valid version of a trigger stays in effect.
     let good = std::fs::read_to_string(bench.path("cm.yaml")).unwrap();
     bench.config(&good.replace("app.status.sync.status == 'Unknown'", "app.status.sync.status =="));
     bench.app("second", UNKNOWN);
