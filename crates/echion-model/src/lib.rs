@@ -34,5 +34,5 @@ pub use service::{
     Open, OptionsError, Origin, RenderContext, RenderError, Retry, Section, SectionError, SectionKind, Service,
     ServiceKind, Tenant, Text, TextCompiler,
 };
-pub use source::{Absence, Observation, Observations, Source, SourceError, StateMirror, Written};
+pub use source::{Absence, ConfigurationChange, Observation, Observations, Source, SourceError, StateMirror, Written};
 pub use world::World;

@@ -1,5 +1,6 @@
-//! Where resources come from, and what is written back there.
+//! Where resources and their configuration come from, and what is written back there.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 
 use async_trait::async_trait;
@@ -63,6 +64,21 @@ pub trait Source: Send + Sync {
 
     /// Reads one resource as it is now; `None` when there is no such resource.
     async fn get(&self, id: &ResourceId) -> Result<Option<Resource>, SourceError>;
+}
+
+/// What is learned about configurations.
+#[derive(Clone, Debug)]
+pub enum ConfigurationChange {
+    /// The ConfigMap of a namespace; `None` when it is gone.
+    ConfigMap(String, Option<BTreeMap<String, String>>),
+    /// The Secret of a namespace; `None` when it is gone.
+    Secret(String, Option<BTreeMap<String, Vec<u8>>>),
+    /// Every ConfigMap that there is has been observed.
+    ConfigMapsListed,
+    /// Every Secret that there is has been observed.
+    SecretsListed,
+    /// They could not be read: why. It is tried again by itself.
+    Failed(String),
 }
 
 /// What became of writing a resource's state back.

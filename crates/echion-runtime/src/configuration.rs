@@ -5,25 +5,10 @@ use std::sync::Arc;
 
 use echion_delivery::Route;
 use echion_engine::{Config, Sources};
-use echion_model::{Channel, RouteKey, Version};
+use echion_model::{Channel, ConfigurationChange, RouteKey, Version};
 
 /// Compiles a configuration; a key that does not work keeps its version in the previous one.
 pub type Compile = Arc<dyn Fn(&Sources, Option<&Config>) -> Config + Send + Sync>;
-
-/// What is learned about configurations.
-#[derive(Clone, Debug)]
-pub enum ConfigurationChange {
-    /// The ConfigMap of a namespace; `None` when it is gone.
-    ConfigMap(String, Option<BTreeMap<String, String>>),
-    /// The Secret of a namespace; `None` when it is gone.
-    Secret(String, Option<BTreeMap<String, Vec<u8>>>),
-    /// Every ConfigMap that there is has been observed.
-    ConfigMapsListed,
-    /// Every Secret that there is has been observed.
-    SecretsListed,
-    /// They could not be read: why. It is tried again by itself.
-    Failed(String),
-}
 
 /// Compiled configurations, and what they are compiled from.
 pub struct Configurations {

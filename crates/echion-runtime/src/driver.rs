@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use echion_delivery::{Dispatcher, Route, Routes, RunAhead};
 use echion_engine::{Dependencies, Plan};
-use echion_model::{DeliveryId, LedgerError, Observation, Resource, ResourceId, RouteKey, Source, SourceError};
+use echion_model::{
+    ConfigurationChange, DeliveryId, LedgerError, Observation, Resource, ResourceId, RouteKey, Source, SourceError,
+};
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
-use crate::configuration::{ConfigurationChange, Configurations};
+use crate::configuration::Configurations;
 use crate::index::{self, Command, Index, SourceId, Verdict};
 use crate::lanes::{Lanes, Room};
 use crate::outdated::render_one_again;

@@ -22,7 +22,7 @@ mod reporter;
 mod repositories;
 pub mod state_mirror;
 
-pub use configuration::{Compile, ConfigurationChange, Configurations};
+pub use configuration::{Compile, Configurations};
 pub use driver::Driver;
 pub use parts::{Parts, RuntimeError, Settings, Summary};
 pub use reporter::{Evaluated, Reporter};

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use echion_delivery::{Clock, Totals};
 use echion_engine::Namespaces;
-use echion_model::{Counts, LedgerError, SharedLedger, Source, StateMirror};
+use echion_model::{ConfigurationChange, Counts, LedgerError, SharedLedger, Source, StateMirror};
 use futures::stream::BoxStream;
 
-use crate::configuration::{Compile, ConfigurationChange};
+use crate::configuration::Compile;
 use crate::pipeline::Moment;
 use crate::reporter::Reporter;
 use crate::repositories::RepositoryServer;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use echion_runtime::engine::Namespaces;
+use echion_runtime::model::ConfigurationChange;
 use echion_runtime::model::SharedLedger;
-use echion_runtime::{ConfigurationChange, Parts, Reporter, Settings};
+use echion_runtime::{Parts, Reporter, Settings};
 use echion_sources::{Folder, Problem, watch_files};
 use futures::stream::{self, BoxStream, StreamExt as _};
 

@@ -14,10 +14,11 @@ use echion_engine::variables::{AppDetail, CommitMetadata, EvaluationContext, Rep
 use echion_engine::{Config, Namespaces};
 use echion_model::yaml::Node;
 use echion_model::{
-    Absence, Channel, Environment, Limits, Message, Observation, Observations, OptionsError, Receipt, Resource,
-    ResourceId, Retry, SendError, Service, ServiceKind, SharedLedger, Source, SourceError, StateMirror, Written,
+    Absence, Channel, ConfigurationChange, Environment, Limits, Message, Observation, Observations, OptionsError,
+    Receipt, Resource, ResourceId, Retry, SendError, Service, ServiceKind, SharedLedger, Source, SourceError,
+    StateMirror, Written,
 };
-use echion_runtime::{ConfigurationChange, Driver, Parts, Reporter, RuntimeError, Settings};
+use echion_runtime::{Driver, Parts, Reporter, RuntimeError, Settings};
 use echion_value::Value;
 use futures::StreamExt as _;
 use tokio::sync::{broadcast, watch};

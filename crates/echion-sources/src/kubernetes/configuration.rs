@@ -1,7 +1,6 @@
 //! The ConfigMap and the Secret, in one namespace or in all of them.
 
-use std::collections::BTreeMap;
-
+use echion_model::ConfigurationChange;
 use futures::{Stream, StreamExt as _, stream};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::runtime::watcher::{Config, Event};
@@ -9,21 +8,6 @@ use kube::{Api, Client};
 
 use super::source::Scope;
 use super::watch::{describe, lasting};
-
-/// What is learned about configurations.
-#[derive(Debug)]
-pub enum ConfigurationChange {
-    /// The ConfigMap of a namespace; `None` when it is gone.
-    ConfigMap(String, Option<BTreeMap<String, String>>),
-    /// The Secret of a namespace; `None` when it is gone.
-    Secret(String, Option<BTreeMap<String, Vec<u8>>>),
-    /// All ConfigMaps that there are have been reported.
-    ConfigMapsListed,
-    /// All Secrets that there are have been reported.
-    SecretsListed,
-    /// The API server could not be read. It is tried again by itself.
-    Failed(String),
-}
 
 /// Watches the ConfigMap and the Secret of these names. The stream does not end.
 pub fn watch_configuration(

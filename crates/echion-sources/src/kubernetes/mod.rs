@@ -17,7 +17,7 @@ mod split;
 mod watch;
 
 pub use access::{Access, AccessError};
-pub use configuration::{ConfigurationChange, watch_configuration};
+pub use configuration::watch_configuration;
 pub use events::{Events, Regarding};
 pub use kind::ResourceKind;
 pub use kinds::Kinds;

@@ -7,10 +7,9 @@ use std::time::Duration;
 use echion_console::{bind, serve};
 use echion_runtime::engine::{NOTIFIED, Namespaces};
 use echion_runtime::model::{SharedLedger, Source, StateMirror};
-use echion_runtime::{ConfigurationChange, Driver, Parts, Settings};
+use echion_runtime::{Driver, Parts, Settings};
 use echion_sources::kubernetes::{
-    Client, ConfigurationChange as Change, Kinds, KubernetesMirror, KubernetesSource, Lease, ResourceKind, Scope,
-    watch_configuration,
+    Client, Kinds, KubernetesMirror, KubernetesSource, Lease, ResourceKind, Scope, watch_configuration,
 };
 use echion_sources::reposerver::RepoServer;
 use futures::StreamExt as _;
@@ -89,7 +88,7 @@ impl Cluster {
             ledger,
             home: self.home.clone(),
             compile: Arc::new(move |sources, previous| setup::config_for(sources, tenant, previous)),
-            configuration: changes.map(configuration_change).boxed(),
+            configuration: changes.boxed(),
             projects: Arc::new(KubernetesSource::new(self.client.clone(), ResourceKind::project(), home)),
             resources: resources.collect(),
             mirror: options.write_annotations.then(|| Arc::new(mirror) as Arc<dyn StateMirror>),
@@ -107,15 +106,5 @@ impl Cluster {
         let scope = if cluster { Scope::Cluster } else { Scope::Namespace(self.home.clone()) };
         let labels = if kind.is_application() { self.options.labels.as_str() } else { "" };
         KubernetesSource::new(self.client.clone(), kind.clone(), scope).labels(labels).kinds(&self.kinds)
-    }
-}
-
-fn configuration_change(change: Change) -> ConfigurationChange {
-    match change {
-        Change::ConfigMap(namespace, data) => ConfigurationChange::ConfigMap(namespace, data),
-        Change::Secret(namespace, data) => ConfigurationChange::Secret(namespace, data),
-        Change::ConfigMapsListed => ConfigurationChange::ConfigMapsListed,
-        Change::SecretsListed => ConfigurationChange::SecretsListed,
-        Change::Failed(text) => ConfigurationChange::Failed(text),
     }
 }
