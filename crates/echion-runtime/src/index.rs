@@ -48,7 +48,7 @@ pub enum Command {
     CheckAnnotation {
         /// The resource.
         id: ResourceId,
-        /// The [digest](digest) of the annotation as it is.
+        /// The [`digest`] of the annotation as it is.
         digest: u64,
     },
     /// Observe a source from the beginning.
