@@ -60,7 +60,7 @@ pub(crate) struct Controller {
     /// [env: ECHION_SELF_SERVICE_INSECURE_SKIP_VERIFY].
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = ALONE, value_parser = boolean, value_name = "BOOL")]
     pub(crate) self_service_insecure_skip_verify: Option<bool>,
-    /// Watch this kind of resource too, as group/version/plural[:variable]; may be given several times.
+    /// Watch this kind of resource too, as group/version/plural or group/version/plural:variable; may be given several times.
     #[arg(long, value_name = "KIND")]
     pub(crate) resource: Vec<echion_sources::kubernetes::ResourceKind>,
     /// Whether to write the state into the annotation of each resource, or only to read it [env: ECHION_ANNOTATIONS].
