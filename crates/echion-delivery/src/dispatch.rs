@@ -335,11 +335,15 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// After the clock was set back, nothing waits longer than it would have.
+    /// After the clock was set back, nothing waits longer than it would have; after it was set forward, nothing is older.
     async fn follow_clock(&self, work: &mut Work, now: i64) -> Result<(), LedgerError> {
         let instant = Instant::now();
         let Some((then, since)) = work.clocks.replace((now, instant)) else { return Ok(()) };
         let step = now.saturating_sub(then).saturating_sub(millis(instant.duration_since(since)));
+        if step > CLOCK_STEP {
+            // A machine that slept has not failed meanwhile.
+            self.ledger.rejuvenate(step).await?;
+        }
         if step < -CLOCK_STEP {
             self.ledger.pull_back(now.saturating_add(millis(LONGEST_PAUSE)), now).await?;
             for lane in work.lanes.each() {

@@ -224,6 +224,18 @@ impl Outbox for SqlLedger {
         Ok(count)
     }
 
+    async fn rejuvenate(&self, step: i64) -> Result<(), LedgerError> {
+        sqlx::query(
+            "UPDATE delivery SET first_attempt = first_attempt + $1 \
+             WHERE status <> 'delivered' AND due IS NOT NULL AND first_attempt IS NOT NULL",
+        )
+        .bind(step)
+        .execute(&self.pool())
+        .await
+        .map_err(failed("follow the clock"))?;
+        Ok(())
+    }
+
     async fn reroute(&self, router: Router<'_>, now: i64) -> Result<Rerouted, LedgerError> {
         let error = || failed("follow the new configuration");
         let mut tx = self.begin().await.map_err(error())?;

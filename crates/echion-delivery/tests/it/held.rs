@@ -164,6 +164,11 @@ impl Outbox for Held {
         self.inner.pull_back(latest, now).await
     }
 
+    async fn rejuvenate(&self, step: i64) -> Result<()> {
+        let _held = hold();
+        self.inner.rejuvenate(step).await
+    }
+
     async fn reroute(&self, router: Router<'_>, now: i64) -> Result<Rerouted> {
         let _held = hold();
         self.inner.reroute(router, now).await

@@ -195,3 +195,23 @@ async fn what_ends_up_parked_after_its_service_has_changed_goes_out_again() {
     assert_eq!(bench.drain(MINUTE).await, totals(1, 0, 1));
     assert_eq!(fake.texts(), ["x", "x"]);
 }
+
+/// H10: a machine that sleeps for two days has not tried for two days.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_forward_makes_nothing_older() {
+    let mut bench = Bench::new().await;
+    bench.service("s", &[Do::Fail; 10]);
+    bench.record("a", "s", "x").await;
+    let dispatcher = Arc::new(bench.dispatcher());
+    let (stop, stopping) = tokio::sync::watch::channel(false);
+    let running = tokio::spawn({
+        let dispatcher = Arc::clone(&dispatcher);
+        async move { dispatcher.run(stopping).await }
+    });
+    tokio::time::sleep(10 * SECOND).await;
+    bench.step.store(2 * 24 * 3_600_000, Ordering::Relaxed);
+    tokio::time::sleep(60 * MINUTE).await;
+    stop.send(true).unwrap();
+    running.await.unwrap().unwrap();
+    assert_eq!(dispatcher.totals(), totals(1, 10, 0));
+}
