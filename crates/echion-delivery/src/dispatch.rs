@@ -290,6 +290,8 @@ impl Dispatcher {
     }
 
     async fn advance(&self, work: &mut Work, now: i64) -> Result<(), LedgerError> {
+        // Before anything is sent: out of a file that was removed another process may be delivering by now.
+        self.ledger.verify().await?;
         self.record_landed(work).await;
         if let Some(landed) = work.landed.first() {
             let what = format!("record the outcome of {}", landed.finished.id);
@@ -312,7 +314,6 @@ impl Dispatcher {
         let due =
             |at: Option<i64>, every: Duration| at.is_none_or(|at| now.saturating_sub(at) >= millis(every) || at > now);
         if reconfigured || due(work.polled, POLL_INTERVAL) {
-            self.ledger.verify().await?;
             for queue in self.ledger.queues().await? {
                 work.lanes.serve_by(&queue.channel, queue.due);
             }

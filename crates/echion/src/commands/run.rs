@@ -78,13 +78,17 @@ async fn print_summary(summary: &Summary, ledger: &SharedLedger, format: Format)
         counts.parked,
         rest.collect::<String>(),
     ));
+    let (now, pauses) = (setup::now(), ledger.pauses(setup::now()).await?);
     for (status, count) in [(Status::Pending, counts.pending), (Status::Parked, counts.parked)] {
         let list = ledger.list(&Filter { status: Some(status), service: None, limit: NAMED }).await?;
         for delivery in &list {
             let (to, trigger) = (&delivery.intent.destination, &delivery.intent.trigger);
             let mut why = if delivery.detail.is_empty() { "waits for its turn" } else { &delivery.detail }.to_owned();
-            if let Some(due) = delivery.due {
-                why.push_str(&format!(" (again in {} s)", (due - setup::now()).max(0) / 1000));
+            let pause = pauses.get(&delivery.intent.channel).copied().filter(|_| status == Status::Pending);
+            match (pause, delivery.due) {
+                (Some(until), _) => why.push_str(&format!(" (the channel pauses for {} s)", (until - now) / 1000)),
+                (None, Some(due)) if due > now => why.push_str(&format!(" (again in {} s)", (due - now) / 1000)),
+                _ => {}
             }
             print::note(&format!("{} {} {trigger} → {to}: {why}", status.as_str(), delivery.resource));
         }
