@@ -71,7 +71,7 @@ pub struct Attempted {
     pub possible_duplicate: bool,
 }
 
-/// Who is told of attempts, and of a ledger that fails.
+/// Receives the ends of attempts, and failures of the ledger.
 pub trait AttemptReporter: Send + Sync {
     /// An attempt ended and is recorded.
     fn attempted(&self, attempted: &Attempted);

@@ -189,12 +189,6 @@ impl Index {
         self.listed
     }
 
-    /// Where a resource comes from.
-    #[must_use]
-    pub fn source_of(&self, id: &ResourceId) -> Option<SourceId> {
-        self.resources.get(id).map(|entry| entry.source)
-    }
-
     /// Where every resource comes from.
     #[must_use]
     pub fn places(&self) -> HashMap<ResourceId, SourceId> {

@@ -131,7 +131,7 @@ impl Lanes {
         if !known {
             // The semaphores are never closed.
             permit = Arc::clone(&self.quick).acquire_owned().await.ok();
-            // What was before it in the queue may have told by now.
+            // What was before it in the queue may have shown it by now.
             known = is_costly();
         }
         let mut waiting = None;
