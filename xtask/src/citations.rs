@@ -67,8 +67,21 @@ fn findings<'a>(text: &'a str, rules: &'a BTreeSet<&str>) -> impl Iterator<Item 
         let unknown = citations(line).into_iter().filter(|rule| !rules.contains(rule));
         let unknown = unknown.map(move |rule| format!("{line_number}: {PAGE} has no heading {rule}"));
         let elsewhere = ELSEWHERE.iter().filter(move |name| line.contains(*name));
-        unknown.chain(elsewhere.map(move |name| format!("{line_number}: {name} is not in the tree")))
+        let elsewhere = elsewhere.map(move |name| format!("{line_number}: {name} is not in the tree"));
+        let label = label(line).map(move |label| format!("{line_number}: nothing in the tree says what {label} is"));
+        unknown.chain(elsewhere).chain(label)
     })
+}
+
+/// The label of somebody's list, such as `Q7`, that a comment begins with.
+fn label(line: &str) -> Option<&str> {
+    let text = line.trim_start().strip_prefix("//")?.trim_start_matches(['/', '!']).trim_start();
+    let label = &text[..text.find([':', ',', ' '])?];
+    let (letter, number) = label.split_at_checked(1)?;
+    let is_label = letter.bytes().all(|b| b.is_ascii_uppercase())
+        && (1..=2).contains(&number.len())
+        && number.bytes().all(|b| b.is_ascii_digit());
+    (is_label && !text[label.len()..].starts_with(' ')).then_some(label)
 }
 
 /// The rules that a line cites: one or more numbers behind `contract`, with `section` before them or not.
@@ -115,7 +128,7 @@ mod tests {
     fn citations_are_found_in_every_form_that_comments_use() {
         let cases: &[(&str, &[&str])] = &[
             ("//! State keys and the annotation (contract 2.3).", &["2.3"]),
-            ("//! Who hears what (contract 1.5, 2.1, 2.2).", &["1.5", "2.1", "2.2"]),
+            ("//! Who is notified (contract 1.5, 2.1, 2.2).", &["1.5", "2.1", "2.2"]),
             ("//! Triggers (contract 3.1 to 3.3).", &["3.1", "3.3"]),
             ("/// Contract section 10, \"State key examples\".", &["10"]),
             ("/// Contract 2.3 and section 10: 101 entries.", &["2.3", "10"]),
@@ -131,8 +144,15 @@ mod tests {
     fn a_rule_without_a_heading_and_a_document_elsewhere_are_found() {
         let rules = headings("# Contract\n\n## 2.3 State\n\n2.4 is text\n### 10 Examples\n");
         assert_eq!(rules, BTreeSet::from(["10", "2.3"]));
-        let text = "//! fine (contract 2.3)\n//! planted (contract 2.4)\n// see HOUSE.md\n";
+        let text = "//! fine (contract 2.3)\n//! planted (contract 2.4)\n// see HOUSE.md\n/// Q7: so\n/// A, B\n";
         let found: Vec<String> = findings(text, &rules).collect();
-        assert_eq!(found, ["2: docs/compatibility-contract.md has no heading 2.4", "3: HOUSE.md is not in the tree"]);
+        assert_eq!(
+            found,
+            [
+                "2: docs/compatibility-contract.md has no heading 2.4",
+                "3: HOUSE.md is not in the tree",
+                "4: nothing in the tree says what Q7 is"
+            ]
+        );
     }
 }

@@ -93,7 +93,7 @@ fn dispatcher(ledger: &Arc<SqlLedger>) -> (Arc<Dispatcher>, Arc<Watch>) {
     (Arc::new(dispatcher), watch)
 }
 
-/// What the process has used of the processor, in seconds; 0 where nobody tells.
+/// What the process has used of the processor, in seconds; 0 where it is unknown.
 fn processor() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields = stat.rsplit(')').next().unwrap_or("").split_whitespace().skip(11).take(2);
@@ -120,7 +120,7 @@ async fn measure(name: &str, ledger: SqlLedger, count: usize, resources: usize) 
 }
 
 /// How long one message to another channel takes while the first one has this many pending.
-async fn beside(name: &str, ledger: SqlLedger, count: usize) {
+async fn next_to(name: &str, ledger: SqlLedger, count: usize) {
     let ledger = Arc::new(ledger);
     for i in 0..count {
         record(&ledger, &format!("r{i}"), "a").await;
@@ -176,7 +176,7 @@ async fn main() {
     let some = counts[0];
     measure("memory", SqlLedger::in_memory().await.unwrap(), some, 10).await;
     let most = counts.iter().copied().max().unwrap_or(0);
-    beside("memory", SqlLedger::in_memory().await.unwrap(), most).await;
-    let path = folder.path().join("beside.sqlite");
-    beside("file", SqlLedger::own(&path).await.unwrap(), most).await;
+    next_to("memory", SqlLedger::in_memory().await.unwrap(), most).await;
+    let path = folder.path().join("next-to.sqlite");
+    next_to("file", SqlLedger::own(&path).await.unwrap(), most).await;
 }

@@ -129,7 +129,7 @@ mod tests {
         done
     }
 
-    /// F1 and H2: whenever in an attempt the vendor counts it, no minute holds more than twenty.
+    /// Whenever in an attempt the vendor counts it, no minute holds more than twenty.
     #[test]
     fn no_window_of_the_vendor_holds_more_than_the_budget() {
         for wide in [1, 4, 30] {
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(spent.slot(BUDGET, 61_100), Slot::At(64_050));
     }
 
-    /// H10: after the clock was set back, attempts that seem to lie ahead do not stop the channel for as long.
+    /// After the clock was set back, attempts that seem to lie ahead do not stop the channel for as long.
     #[test]
     fn attempts_that_lie_ahead_count_from_now() {
         let spent = Spent::new(vec![3_600_000; 20], 0);

@@ -1,14 +1,16 @@
 //! The dispatcher: takes what is due, channel by channel, keeps budgets, hands it to services, records what came of it.
 
+mod landing;
+mod parts;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use echion_model::{
-    Channel, Delivery, DeliveryId, Finished, LedgerError, Message, Outcome, Receipt, RouteKey, Selection, SendError,
-    SendErrorKind, Service, SharedLedger, Version,
+    Channel, Delivery, DeliveryId, LedgerError, Message, Receipt, SendError, Service, SharedLedger, Version,
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument as _;
@@ -16,7 +18,9 @@ use tracing::Instrument as _;
 use crate::ahead::RunAhead;
 use crate::budget::{Slot, Spent, millis};
 use crate::lane::Lanes;
-use crate::policy::{self, LONGEST_PAUSE};
+use crate::policy::LONGEST_PAUSE;
+use landing::Landed;
+pub use parts::{AttemptReporter, Attempted, Clock, Route, Routes, Totals, Waker};
 
 /// Deliveries taken at once for one channel.
 const BATCH: u32 = 16;
@@ -34,86 +38,12 @@ const END_GRACE: Duration = Duration::from_secs(8);
 const LEDGER_RETRY: Duration = Duration::from_secs(1);
 const LEDGER_PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often at most parked deliveries are retried because their channel works again, and how seldom it becomes while the channel alternates.
-const HEAL_INTERVAL: Duration = Duration::from_secs(5 * 60);
-const HEAL_INTERVAL_MAX: Duration = Duration::from_secs(60 * 60);
-
 /// How long what was delivered is kept, and how often what is older is forgotten.
 const HISTORY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// A step of the clock that is more than imprecision.
 const CLOCK_STEP: i64 = 5_000;
-
-/// Where a delivery goes: the service, and the version of what it depends on.
-#[derive(Clone, Debug)]
-pub struct Route {
-    /// The service.
-    pub service: Arc<dyn Service>,
-    /// Of the service and the templates.
-    pub version: Version,
-}
-
-/// Finds the service that a delivery is for; a reloaded configuration answers differently.
-pub type Routes = Arc<dyn Fn(&RouteKey) -> Option<Route> + Send + Sync>;
-
-/// The current time in milliseconds since 1970.
-pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
-
-/// The end of an attempt, for whoever prints or counts it.
-#[derive(Clone, Debug)]
-pub struct Attempted {
-    /// The delivery as it was when the attempt began.
-    pub delivery: Delivery,
-    /// What came of the attempt.
-    pub outcome: Outcome,
-    /// An earlier attempt may have arrived, and the vendor cannot tell that this is the same message.
-    pub possible_duplicate: bool,
-}
-
-/// Receives the ends of attempts, and failures of the ledger.
-pub trait AttemptReporter: Send + Sync {
-    /// An attempt ended and is recorded.
-    fn attempted(&self, attempted: &Attempted);
-
-    /// The ledger failed; it is tried again.
-    fn ledger_failed(&self, error: &LedgerError);
-}
-
-/// How many attempts ended how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Taken by the vendor.
-    pub delivered: u64,
-    /// Failed, and to be retried.
-    pub retried: u64,
-    /// Parked.
-    pub parked: u64,
-}
-
-/// Wakes a dispatcher.
-#[derive(Debug, Default)]
-pub struct Waker {
-    channels: Mutex<BTreeSet<String>>,
-    reconfigured: std::sync::atomic::AtomicBool,
-    notify: Notify,
-}
-
-impl Waker {
-    /// Something was recorded for these channels.
-    pub fn recorded<'a>(&self, channels: impl IntoIterator<Item = &'a str>) {
-        let mut waiting = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.extend(channels.into_iter().map(str::to_owned));
-        drop(waiting);
-        self.notify.notify_one();
-    }
-
-    /// The configuration has changed, or deliveries were made due by others: all channels are looked up again.
-    pub fn reconfigured(&self) {
-        self.reconfigured.store(true, std::sync::atomic::Ordering::Release);
-        self.notify.notify_one();
-    }
-}
 
 /// Empties the outbox, one channel next to the other.
 pub struct Dispatcher {
@@ -132,13 +62,6 @@ struct Flight {
     channel: Channel,
     lane: String,
     version: Version,
-}
-
-/// An attempt that ended and is not recorded yet.
-struct Landed {
-    finished: Finished,
-    attempted: Attempted,
-    lane: String,
 }
 
 #[derive(Default)]
@@ -402,7 +325,7 @@ impl Dispatcher {
         for delivery in claimed {
             let id = delivery.id.clone();
             if let Err(error) = self.start(work, name, delivery, now).await {
-                // Left as it is, nobody would ever take it again.
+                // Left as it is, it would never be taken again.
                 work.unreleased.push(id);
                 return Err(error);
             }
@@ -475,117 +398,6 @@ impl Dispatcher {
         let task = work.tasks.spawn(attempt);
         work.flights.insert(task.id(), Flight { delivery, channel, lane: name.to_owned(), version });
         Ok(())
-    }
-
-    /// Takes in an attempt that has ended, and all others that have ended by now, and records them.
-    async fn land(&self, work: &mut Work, ended: Result<(Id, Result<Receipt, SendError>), tokio::task::JoinError>) {
-        let mut next = Some(ended);
-        while let Some(ended) = next {
-            let (id, sent) = match ended {
-                Ok((id, sent)) => (id, sent),
-                // A service that panics is a defect of ours; the message is not lost for it.
-                Err(error) => (error.id(), Err(SendError::unknown("the service ended unexpectedly"))),
-            };
-            if let Some(flight) = work.flights.remove(&id) {
-                self.landed(work, flight, sent);
-            }
-            next = work.tasks.try_join_next_with_id();
-        }
-        self.record_landed(work).await;
-    }
-
-    fn landed(&self, work: &mut Work, flight: Flight, sent: Result<Receipt, SendError>) {
-        let now = (self.clock)();
-        let Flight { delivery, channel, lane, version } = flight;
-        let (outcome, pause) = policy::outcome(sent, &channel, &delivery, now);
-        let repeats = matches!(delivery.class.as_str(), "unknown" | "interrupted");
-        let finished =
-            Finished { id: delivery.id.clone(), channel: lane.clone(), outcome: outcome.clone(), version, pause };
-        let attempted = Attempted { possible_duplicate: repeats && !channel.idempotent, delivery, outcome };
-        work.landed.push(Landed { finished, attempted, lane });
-    }
-
-    /// Records what has ended. What the ledger does not take is kept until it does.
-    async fn record_landed(&self, work: &mut Work) {
-        for landed in std::mem::take(&mut work.landed) {
-            let now = (self.clock)();
-            if let Err(error) = self.ledger.finish(&landed.finished, now).await {
-                if work.broken.is_none() && work.landed.is_empty() {
-                    self.reporter.ledger_failed(&error);
-                }
-                work.landed.push(landed);
-                work.broken.get_or_insert((now.saturating_add(millis(LEDGER_RETRY)), now));
-                continue;
-            }
-            let Landed { finished, attempted, lane: name } = landed;
-            let lane = work.lanes.lane(&name);
-            lane.load = lane.load.saturating_sub(1);
-            if let Some(spent) = &mut lane.spent {
-                spent.end(now);
-            }
-            lane.paused_until = lane.paused_until.max(finished.pause.unwrap_or(0));
-            let heals = self.heals(work, &name, &attempted.outcome, now);
-            work.lanes.serve_by(&name, now);
-            self.count(&attempted.outcome);
-            if matches!(attempted.outcome, Outcome::Delivered(_))
-                && let Some(ahead) = &self.ahead
-            {
-                ahead.delivered(&attempted.delivery.resource);
-            }
-            self.reporter.attempted(&attempted);
-            if self.is_outdated(&finished, &attempted)
-                && let Err(error) = self.ledger.redeliver(&Selection::Id(finished.id.0.clone()), now).await
-            {
-                self.reporter.ledger_failed(&error);
-            }
-            if heals && let Err(error) = self.ledger.heal(&name, now).await {
-                self.reporter.ledger_failed(&error);
-                let lane = work.lanes.lane(&name);
-                (lane.failing, lane.healed) = (true, None);
-            }
-        }
-    }
-
-    /// Whether the service has changed while an attempt was on its way that ended up parked: nobody else would notice.
-    fn is_outdated(&self, finished: &Finished, attempted: &Attempted) -> bool {
-        let changed = |route: Route| {
-            route.version.service != finished.version.service && route.version.templates == finished.version.templates
-        };
-        matches!(finished.outcome, Outcome::Parked { .. })
-            && (self.routes)(&attempted.delivery.intent.route()).is_some_and(changed)
-    }
-
-    /// Whether this end shows that a channel works again.
-    fn heals(&self, work: &mut Work, name: &str, outcome: &Outcome, now: i64) -> bool {
-        let lane = work.lanes.lane(name);
-        match outcome {
-            Outcome::Delivered(_) if lane.failing => {
-                let since = lane.healed.map(|at| now.saturating_sub(at));
-                if since.is_some_and(|since| since < millis(lane.heal_wait)) {
-                    return false;
-                }
-                // A channel that keeps alternating retries what is parked more and more seldom; one that worked for a while begins anew.
-                let soon = since.is_some_and(|since| since < 4 * millis(lane.heal_wait));
-                lane.heal_wait = if soon { (2 * lane.heal_wait).min(HEAL_INTERVAL_MAX) } else { HEAL_INTERVAL };
-                lane.failing = false;
-                lane.healed = Some(now);
-                true
-            }
-            _ => {
-                let about_the_channel = outcome.error().is_some_and(|e| e.kind != SendErrorKind::Rejected);
-                lane.failing |= about_the_channel;
-                false
-            }
-        }
-    }
-
-    fn count(&self, outcome: &Outcome) {
-        let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
-        match outcome {
-            Outcome::Delivered(_) => totals.delivered += 1,
-            Outcome::Retry { .. } => totals.retried += 1,
-            Outcome::Parked { .. } => totals.parked += 1,
-        }
     }
 }
 

@@ -13,8 +13,9 @@ pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 /// No attempt follows another one faster, whatever the vendor says.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
-/// Attempts whose fate is not known, where a repeated one would be a second message.
-const UNKNOWN_ATTEMPTS: u32 = 3;
+/// Waits after attempts whose fate is not known, where a repeated one would be a second message: few, but far enough apart that a proxy
+/// which restarts is back by then.
+const UNKNOWN: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(2 * 60)];
 
 /// Waits between attempts while somebody must act; the last one repeats.
 const ATTENTION: [Duration; 4] =
@@ -42,13 +43,16 @@ pub(crate) fn outcome(
                 .then(|| after(spread(ATTENTION[at], &delivery.id, delivery.attempts)));
             return (Outcome::Parked { due, error }, None);
         }
-        SendErrorKind::Unknown if !channel.idempotent && delivery.unknown.saturating_add(1) >= UNKNOWN_ATTEMPTS => {
-            let reason = format!("it may have arrived, after {} attempts: {}", delivery.attempts, error.reason);
-            let hint = "look whether it is there; `echion deliveries redeliver` sends it again";
-            let error = SendError { reason, hint: hint.to_owned(), ..error };
-            return (Outcome::Parked { due: None, error }, None);
-        }
-        SendErrorKind::Unknown => after(own),
+        SendErrorKind::Unknown if channel.idempotent => after(own),
+        SendErrorKind::Unknown => match UNKNOWN.get(usize::try_from(delivery.unknown).unwrap_or(usize::MAX)) {
+            Some(wait) => after(spread(*wait, &delivery.id, delivery.attempts)),
+            None => {
+                let reason = format!("it may have arrived, after {} attempts: {}", delivery.attempts, error.reason);
+                let hint = "look whether it is there; `echion deliveries redeliver` sends it again";
+                let error = SendError { reason, hint: hint.to_owned(), ..error };
+                return (Outcome::Parked { due: None, error }, None);
+            }
+        },
         SendErrorKind::Retryable { retry_after } => {
             after(retry_after.map_or(own, |asked| asked.min(LONGEST_PAUSE).max(own)))
         }
@@ -153,7 +157,7 @@ mod tests {
         }
     }
 
-    /// H1: a vendor that says `Retry-After: 0` is not asked again at once, and not for ever.
+    /// A vendor that says `Retry-After: 0` is not asked again at once, and not for ever.
     #[test]
     fn a_pause_of_zero_is_no_shorter_than_the_own_backoff_and_ages() {
         let limited = || SendError::rate_limited("429", Duration::ZERO);
@@ -169,7 +173,7 @@ mod tests {
         assert_eq!((due(&outcome), pause), (Some(3_600_000), Some(3_600_000)));
     }
 
-    /// K5: what somebody outside must repair is shown as parked at once, and heals by itself.
+    /// What somebody outside must repair is shown as parked at once, and heals by itself.
     #[test]
     fn attention_is_parked_at_once_and_retried_slowly_for_a_day() {
         for (attempts, seconds) in [(1, 60), (2, 300), (3, 900), (4, 3600), (20, 3600)] {
@@ -187,21 +191,21 @@ mod tests {
         assert!(matches!(outcome, Outcome::Parked { due: None, .. }));
     }
 
-    /// H4: a receiver that takes the message but does not answer gets it three times, not all day.
+    /// A receiver that takes the message but does not answer gets it three times, not all day; one that restarts is back by then.
     #[test]
     fn an_unknown_fate_is_retried_twice_where_a_repetition_would_be_a_second_message() {
         let unknown = |attempts, unknown, idempotent| {
             let channel = Channel { idempotent, ..channel() };
             outcome(Err(SendError::unknown("broke off")), &channel, &delivery(attempts, unknown), 0).0
         };
-        assert!(matches!(unknown(1, 0, false), Outcome::Retry { .. }));
-        assert!(matches!(unknown(2, 1, false), Outcome::Retry { .. }));
+        assert_about(due(&unknown(1, 0, false)), 10);
+        assert_about(due(&unknown(2, 1, false)), 120);
         let Outcome::Parked { due: None, error } = unknown(3, 2, false) else { panic!("it is sent a fourth time") };
         assert!(error.reason.starts_with("it may have arrived, after 3 attempts"), "{}", error.reason);
         assert!(matches!(unknown(50, 49, true), Outcome::Retry { .. }));
     }
 
-    /// H9: what waited long for its turn has not failed yet.
+    /// What waited long for its turn has not failed yet.
     #[test]
     fn age_counts_from_the_first_attempt() {
         assert!(matches!(failed(SendError::retryable("x"), 1, DAY).0, Outcome::Retry { .. }));

@@ -60,7 +60,7 @@ pub struct Step {
     pub trigger: String,
     /// The condition in it; empty when the trigger is not configured.
     pub condition: String,
-    /// Who would hear it.
+    /// Who would be notified.
     pub destination: Destination,
     /// Where it is remembered; empty when that is not known.
     pub state_key: String,
@@ -214,7 +214,7 @@ impl Planner<'_> {
                         let action = if self.state.contains_key(&key) {
                             Action::AlreadySent
                         } else if let Some((old, since)) = self.before_an_edit(&trigger, condition, &key) {
-                            // The destination has heard of it; only the words of the condition are new.
+                            // The destination was notified of it; only the words of the condition are new.
                             self.plan.change.set.remove(&old);
                             self.plan.change.clear.push(old);
                             self.plan.change.set.insert(key.clone(), since);

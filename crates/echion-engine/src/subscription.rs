@@ -1,4 +1,4 @@
-//! Who hears what: global subscriptions, annotations of the resource, annotations of its project (contract 1.5, 2.1, 2.2).
+//! Who is notified of what: global subscriptions, annotations of the resource, annotations of its project (contract 1.5, 2.1, 2.2).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -26,7 +26,7 @@ pub struct Subscription {
     pub selector: Selector,
 }
 
-/// Who hears each trigger, in order and without repetition, and what could not be read on the way.
+/// Who is notified of each trigger, in order and without repetition, and what could not be read on the way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Destinations {
     /// Destinations by trigger.
@@ -143,7 +143,7 @@ pub(crate) fn split_recipient(text: &str) -> Destination {
     Destination { service, recipient: parts.next().unwrap_or_default().to_owned() }
 }
 
-/// Who hears about this resource.
+/// Who is notified of this resource.
 pub(crate) fn destinations(config: &Config, resource: &Resource, project: Option<&Value>) -> Destinations {
     let mut found = Collector { config, by_trigger: BTreeMap::new(), notes: Vec::new(), excess_trigger: None };
     let labels = resource.object.at(&["metadata", "labels"]);

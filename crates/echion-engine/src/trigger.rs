@@ -88,7 +88,7 @@ impl TriggerError {
 
 impl Trigger {
     /// Takes over from the version before an edit: a condition in the place of one that is gone, or asks the same in another
-    /// place, is that condition. Whoever heard of it has heard of it.
+    /// place, is that condition. Whoever was notified of it is not notified again.
     pub(crate) fn follow(&mut self, previous: &Trigger) {
         let has = |trigger: &Trigger, key: &str| trigger.conditions.iter().any(|condition| condition.key == key);
         for condition in &self.conditions {

@@ -183,7 +183,7 @@ mod tests {
         assert!(configurations.compile()[0].1.triggers.is_empty());
     }
 
-    /// K1: what has not been read completely is not compiled, so nothing is delivered or parked by half of it.
+    /// What has not been read completely is not compiled, so nothing is delivered or parked by half of it.
     #[test]
     fn nothing_is_compiled_before_everything_has_been_read() {
         let mut configurations = configurations();

@@ -204,9 +204,9 @@ mod tests {
         lanes.run("", || vec![class(trigger)], || Some(class(trigger)), &mut None, work).await
     }
 
-    /// H7: thirty costly evaluations, and one that is not: it does not wait for them.
+    /// Thirty costly evaluations, and one that is not: it does not wait for them.
     #[tokio::test]
-    async fn what_is_costly_delays_nobody_else() {
+    async fn what_is_costly_delays_no_other() {
         let lanes = Arc::new(Lanes::default());
         let costly: Vec<_> = (0..30)
             .map(|_| {

@@ -159,7 +159,7 @@ impl Pipeline {
         Ok(verdict)
     }
 
-    /// What follows for a resource under one configuration, computed where it delays nobody else.
+    /// What follows for a resource under one configuration, computed where it delays no other resource.
     pub(crate) async fn plan(
         &self,
         config: &Arc<Config>,
@@ -229,7 +229,7 @@ impl Pipeline {
     /// The annotation of a resource must be written; `force` where it was written like that before and somebody has changed it.
     pub(crate) fn write_annotation(&self, id: &ResourceId, force: bool) {
         if let Some(annotations) = &self.annotations {
-            // Nobody waits for it any more when the driver has ended.
+            // No writer waits for it any more when the driver has ended.
             let _ = annotations.send(AnnotationUpdate { id: id.clone(), force });
         }
     }

@@ -94,7 +94,7 @@ mod tests {
         Observation::Seen(resource("AppProject", &json))
     }
 
-    /// D7: in a folder as in a cluster.
+    /// In a folder as in a cluster.
     #[test]
     fn an_application_without_a_project_belongs_to_default() {
         let mut projects = Projects::default();

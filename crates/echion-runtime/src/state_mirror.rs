@@ -57,8 +57,8 @@ pub(crate) struct AnnotationWriter {
 }
 
 impl AnnotationWriter {
-    /// Writes until nobody can ask for more and everything is written that can be. What fails waits outside of the slots, so that it holds
-    /// up nobody.
+    /// Writes until no sender is left and everything is written that can be. What fails waits outside of the slots, so that it holds
+    /// up no other.
     pub(crate) async fn run(self, mut updates: mpsc::UnboundedReceiver<AnnotationUpdate>) {
         let writer = Arc::new(self);
         let mut writing: JoinSet<(ResourceId, Waiting, Done)> = JoinSet::new();

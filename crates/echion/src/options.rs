@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_repo_server_is_trusted_as_its_flags_say() {
+    fn the_repo_server_is_trusted_according_to_its_flags() {
         let resolve = |plaintext, strict, authority: &str, certificate: &str, key: &str| {
             let flags = RepoServerFlags {
                 server: "repo:8081".to_owned(),

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use echion_model::{Counts, Delivery, DeliveryId, Filter, History, LedgerError, Status};
 use sqlx::Row as _;
 
-use super::{SqlLedger, failed, read_delivery, sql};
+use super::{SqlLedger, failed, read_damaged, read_delivery, sql};
 
 #[async_trait]
 impl History for SqlLedger {
@@ -34,7 +34,7 @@ impl History for SqlLedger {
         .fetch_all(&self.pool())
         .await
         .map_err(failed("list deliveries"))?;
-        rows.iter().map(read_delivery).collect()
+        Ok(rows.iter().map(|row| read_delivery(row).unwrap_or_else(|_| read_damaged(row))).collect())
     }
 
     async fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>, LedgerError> {

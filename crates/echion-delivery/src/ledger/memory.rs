@@ -1,4 +1,4 @@
-//! What services remember, beside the deliveries in the ledger.
+//! What services remember, next to the deliveries in the ledger.
 
 use std::time::Duration;
 

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use echion_model::{Delivery, DeliveryId, Intent, LedgerError, ResourceId, Status};
+use echion_model::{Delivery, DeliveryId, Destination, Intent, LedgerError, Notification, ResourceId, Status};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
@@ -35,7 +35,7 @@ pub struct SqlLedger {
 }
 
 impl SqlLedger {
-    /// Opens the ledger in a file for reading and for small changes, beside a process that delivers out of it.
+    /// Opens the ledger in a file for reading and for small changes, next to a process that delivers out of it.
     ///
     /// # Errors
     /// When the file cannot be opened or is not a ledger.
@@ -135,9 +135,77 @@ fn read_delivery(row: &SqliteRow) -> Result<Delivery, LedgerError> {
     })
 }
 
+/// The same, of a row that somebody has damaged: what its columns still tell.
+fn read_damaged(row: &SqliteRow) -> Delivery {
+    let text = |name: &str| row.get::<String, _>(name);
+    let key = text("resource");
+    let [group, kind, namespace] = [const { String::new() }; 3];
+    let unknown = || ResourceId { group, kind, namespace, name: key.clone() };
+    Delivery {
+        id: DeliveryId(text("id")),
+        resource: ResourceId::from_key(&key).unwrap_or_else(unknown),
+        uid: text("uid"),
+        intent: Intent {
+            trigger: String::new(),
+            condition: String::new(),
+            owner: text("owner"),
+            state_key: text("state_key"),
+            templates: Vec::new(),
+            destination: Destination { service: text("service"), recipient: text("recipient") },
+            channel: text("channel"),
+            notification: Notification::default(),
+        },
+        status: Status::Parked,
+        attempts: 0,
+        unknown: 0,
+        created: row.get("created"),
+        first_attempt: None,
+        due: None,
+        class: text("class"),
+        detail: text("detail"),
+        hint: text("hint"),
+    }
+}
+
 fn read_resource(key: &str) -> Result<ResourceId, LedgerError> {
     ResourceId::from_key(key).ok_or_else(|| LedgerError {
         what: "read back a resource".to_owned(),
         cause: format!("`{key}` is not of the form group/kind/namespace/name").into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use echion_model::{Filter, History as _, Outbox as _, Resource, StateChange, States as _};
+
+    use super::*;
+
+    fn intent(key: &str) -> Intent {
+        let notification = Notification { message: key.into(), ..Notification::default() };
+        let destination = Destination { service: "s".into(), recipient: String::new() };
+        let (trigger, condition, owner, channel) = ("t".into(), "c".into(), String::new(), "s".into());
+        let (state_key, templates) = (key.into(), Vec::new());
+        Intent { trigger, condition, owner, state_key, templates, destination, channel, notification }
+    }
+
+    /// A row that cannot be read is set aside and listed; what is behind it on its channel goes out.
+    #[tokio::test]
+    async fn a_damaged_row_stops_nothing_else() {
+        let ledger = SqlLedger::in_memory().await.unwrap();
+        for name in ["damaged", "sound"] {
+            let (group, kind, namespace) = (String::new(), "K".into(), "n".into());
+            let id = ResourceId { group, kind, namespace, name: name.into() };
+            let resource = Resource { id, uid: String::new(), object: Default::default() };
+            let change = StateChange { set: [(name.to_owned(), 7)].into(), clear: Vec::new() };
+            ledger.record(&resource, &change, &[intent(name)], 0).await.unwrap();
+        }
+        let damage = "UPDATE delivery SET intent = '{' WHERE resource LIKE '%damaged'";
+        sqlx::query(damage).execute(&ledger.pool()).await.unwrap();
+        let claimed = ledger.claim(1, "s", 10).await.unwrap();
+        assert_eq!(claimed.iter().map(|d| d.intent.state_key.as_str()).collect::<Vec<_>>(), ["sound"]);
+        let parked = ledger.list(&Filter { status: Some(Status::Parked), ..Filter::default() }).await.unwrap();
+        assert_eq!(parked.len(), 1);
+        assert_eq!((parked[0].resource.name.as_str(), parked[0].intent.destination.service.as_str()), ("damaged", "s"));
+        assert!(parked[0].detail.starts_with("read back a delivery: "), "{}", parked[0].detail);
+    }
 }

@@ -63,7 +63,14 @@ impl Outbox for SqlLedger {
             .fetch_all(&self.pool())
             .await
             .map_err(failed(format!("take deliveries of {channel}")))?;
-        let mut claimed: Vec<Delivery> = rows.iter().map(read_delivery).collect::<Result<_, _>>()?;
+        let mut claimed = Vec::with_capacity(rows.len());
+        for row in &rows {
+            match read_delivery(row) {
+                Ok(delivery) => claimed.push(delivery),
+                // One row that somebody has damaged must not stop the others of its channel.
+                Err(error) => self.set_aside(row.get("id"), &error, now).await?,
+            }
+        }
         claimed.sort_by(|a, b| (a.due, &a.id).cmp(&(b.due, &b.id)));
         Ok(claimed)
     }
@@ -365,6 +372,23 @@ impl Outbox for SqlLedger {
         }
         tx.commit().await.map_err(error())?;
         Ok(count)
+    }
+}
+
+impl SqlLedger {
+    /// Parks a row that cannot be read.
+    async fn set_aside(&self, id: &str, error: &LedgerError, now: i64) -> Result<(), LedgerError> {
+        sqlx::query(
+            "UPDATE delivery SET status = 'parked', due = NULL, claimed = NULL, ended = $2, class = 'rejected', \
+             detail = $3, hint = 'its row in the ledger is damaged' WHERE id = $1",
+        )
+        .bind(id)
+        .bind(now)
+        .bind(format!("{error}: {}", error.cause))
+        .execute(&self.pool())
+        .await
+        .map_err(failed(format!("park {id}, which cannot be read")))?;
+        Ok(())
     }
 }
 

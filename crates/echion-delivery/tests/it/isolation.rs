@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// D2, K6, H5: what waits for the budget of one channel does not fill the queue of another.
+/// What waits for the budget of one channel does not fill the queue of another.
 #[tokio::test(start_paused = true)]
 async fn sixty_waiting_for_one_channel_do_not_delay_another_of_the_same_service() {
     let mut bench = Bench::new().await;
@@ -17,7 +17,7 @@ async fn sixty_waiting_for_one_channel_do_not_delay_another_of_the_same_service(
     assert!(slack.when("a59") > 60_000, "{}", slack.when("a59"));
 }
 
-/// D3, H5: a refusal for an hour concerns the channel that was refused, and nothing else of its service.
+/// A refusal for an hour concerns the channel that was refused, and nothing else of its service.
 #[tokio::test(start_paused = true)]
 async fn a_pause_of_one_channel_leaves_the_others_of_its_service_alone() {
     let mut bench = Bench::new().await;
@@ -91,7 +91,7 @@ async fn deliveries_run_at_most_so_many_ahead_of_the_annotations() {
     assert_eq!(came(), 100);
 }
 
-/// What waits for annotations that nobody writes does not keep a drain beyond its deadline.
+/// What waits for annotations that are never written does not keep a drain beyond its deadline.
 #[tokio::test(start_paused = true)]
 async fn a_drain_ends_at_its_deadline_although_deliveries_are_held_back() {
     let mut bench = Bench::new().await;

@@ -4,7 +4,7 @@ use echion_model::{Outbox as _, Selection};
 
 use super::*;
 
-/// H11: the last word in the chat is the last thing that happened.
+/// The last word in the chat is the last thing that happened.
 #[tokio::test(start_paused = true)]
 async fn a_stale_failure_does_not_arrive_after_the_success() {
     let mut bench = Bench::new().await;
@@ -20,7 +20,7 @@ async fn a_stale_failure_does_not_arrive_after_the_success() {
     assert_eq!(fake.when("other"), 0);
 }
 
-/// K5: credentials that somebody repairs are tried again by themselves, and in order.
+/// Credentials that somebody repairs are tried again by themselves, and in order.
 #[tokio::test(start_paused = true)]
 async fn what_somebody_must_repair_heals_by_itself_in_order() {
     let mut bench = Bench::new().await;
@@ -39,7 +39,7 @@ async fn what_somebody_must_repair_heals_by_itself_in_order() {
     assert!(fake.times().iter().all(|at| *at < 200_000), "{:?}", fake.came());
 }
 
-/// F2, F3: it waits for somebody to change something, and somebody did.
+/// It waits for somebody to change something, and somebody did.
 #[tokio::test(start_paused = true)]
 async fn what_is_parked_goes_out_when_its_service_changes() {
     let mut bench = Bench::new().await;
@@ -83,7 +83,7 @@ async fn a_channel_that_gets_another_name_takes_its_queue_with_it() {
     assert_eq!(bench.ledger.next_due("s/").await.unwrap(), None);
 }
 
-/// H13: a restart does not make a vendor's ban worse.
+/// A restart does not make a vendor's ban worse.
 #[tokio::test(start_paused = true)]
 async fn a_pause_holds_after_a_restart_also_for_what_is_recorded_then() {
     let mut bench = Bench::new().await;
@@ -96,7 +96,7 @@ async fn a_pause_holds_after_a_restart_also_for_what_is_recorded_then() {
     assert!(fake.times()[1..].iter().all(|at| *at >= 600_000), "{:?}", fake.came());
 }
 
-/// H10: a machine that boots with a wrong clock does not fall silent until that time has come.
+/// A machine that boots with a wrong clock does not fall silent until that time has come.
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_is_set_back_delays_nothing() {
     let mut bench = Bench::new().await;
@@ -123,7 +123,7 @@ async fn a_clock_that_is_set_back_delays_nothing() {
     assert_eq!(dispatcher.totals(), totals(1, 1, 0));
 }
 
-/// H4: the attempt that a kill cut off stays visible, and what may be a double is counted.
+/// The attempt that a kill cut off stays visible, and what may be a double is counted.
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_was_cut_off_is_retried_and_stays_visible() {
     let mut bench = Bench::new().await;
@@ -152,7 +152,7 @@ async fn a_message_whose_fate_is_not_known_is_sent_three_times_and_then_parked_a
     assert_eq!(bench.drain(MINUTE).await, totals(1, 0, 0));
 }
 
-/// H9: what an outage of two days has parked goes out when the channel works again.
+/// What an outage of two days has parked goes out when the channel works again.
 #[tokio::test(start_paused = true)]
 async fn what_was_given_up_in_a_long_outage_is_delivered_after_it() {
     let mut bench = Bench::new().await;
@@ -167,7 +167,7 @@ async fn what_was_given_up_in_a_long_outage_is_delivered_after_it() {
     assert_eq!(bench.drain(MINUTE).await, totals(6, 0, 0));
 }
 
-/// H17: somebody holds the database for a while; nothing is dropped and nothing doubled.
+/// Somebody holds the database for a while; nothing is dropped and nothing doubled.
 #[tokio::test(start_paused = true)]
 async fn a_busy_ledger_is_waited_for() {
     let mut bench = Bench::new().await;
@@ -196,7 +196,7 @@ async fn what_ends_up_parked_after_its_service_has_changed_goes_out_again() {
     assert_eq!(fake.texts(), ["x", "x"]);
 }
 
-/// H10: a machine that sleeps for two days has not tried for two days.
+/// A machine that sleeps for two days has not tried for two days.
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_is_set_forward_makes_nothing_older() {
     let mut bench = Bench::new().await;

@@ -38,7 +38,7 @@ async fn a_channel_delivers_what_is_about_one_resource_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_channel_that_is_told_to_pause_pauses_and_the_others_go_on() {
+async fn a_channel_that_must_pause_pauses_and_the_others_go_on() {
     let mut bench = Bench::new().await;
     let resting = bench.service_with("resting", &[Do::Limit(10 * MINUTE)], |channel| channel.concurrency = 1);
     let other = bench.service("other", &[]);

@@ -22,7 +22,7 @@ async fn record(ledger: &SqlLedger, name: &str) {
     ledger.record(&resource(name), &change, &[], 0).await.unwrap();
 }
 
-/// H16: the lock is on the file, not on its name.
+/// The lock is on the file, not on its name.
 #[tokio::test]
 async fn a_second_process_is_refused_under_any_name_of_the_file() {
     let folder = tempfile::tempdir().unwrap();
@@ -42,7 +42,7 @@ async fn a_second_process_is_refused_under_any_name_of_the_file() {
     SqlLedger::own(&path).await.unwrap();
 }
 
-/// H16: a file that is deleted under the process comes back, with everything in it, and is locked again.
+/// A file that is deleted under the process comes back, with everything in it, and is locked again.
 #[tokio::test]
 async fn a_ledger_that_is_removed_is_written_anew() {
     let folder = tempfile::tempdir().unwrap();

@@ -33,7 +33,7 @@ fn errors(config: &Config) -> Vec<String> {
 }
 
 #[test]
-fn the_old_documents_work_and_say_that_they_are_old() {
+fn the_old_documents_work_and_are_reported_as_old() {
     let config = load(&with(&[("config.yaml", OLD)], HOOK), None);
     assert_eq!(errors(&config), Vec::<String>::new());
     let warned: Vec<&str> = config.diagnostics.iter().map(|diagnostic| diagnostic.key.as_str()).collect();

@@ -65,10 +65,10 @@ struct Memory(Option<State>);
 impl Memory {
     /// Looks, and remembers what the plan says.
     fn evaluate(&mut self, config: &Config, resource: &Resource) -> Plan {
-        self.look_with(config, resource, None)
+        self.evaluate_with(config, resource, None)
     }
 
-    fn look_with(&mut self, config: &Config, resource: &Resource, project: Option<&Value>) -> Plan {
+    fn evaluate_with(&mut self, config: &Config, resource: &Resource, project: Option<&Value>) -> Plan {
         let context = EvaluationContext::at_millis(NOW, Arc::new(Nothing));
         let plan = evaluate(
             config,

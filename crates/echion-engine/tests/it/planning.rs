@@ -16,7 +16,7 @@ fn operation(phase: &str, health: &str, revision: &str) -> String {
 }
 
 #[test]
-fn the_seed_tells_of_a_deployment_what_the_peer_would() {
+fn the_seed_notifies_of_a_deployment_as_argo_cd_notifications_does() {
     let (config, mut memory) = (seed(), Memory::default());
     let mut step = |status: &str| sent(&memory.evaluate(&config, &with_status(status)));
     assert!(step(OUT_OF_SYNC).is_empty());
@@ -150,7 +150,7 @@ fn annotations_of_all_forms() {
     ));
     let project = app("kind: AppProject\nmetadata:\n  name: p\n  annotations:\n    \
          on-z.recipients.argocd-notifications.argoproj.io: 'svc:r, second:q'\n    notifications.argoproj.io/subscribe.on-p.team: lead\n");
-    let plan = Memory::default().look_with(&config, &resource, Some(&project.object));
+    let plan = Memory::default().evaluate_with(&config, &resource, Some(&project.object));
     let steps: Vec<String> = plan.steps.iter().map(|s| format!("{} {}", s.trigger, s.destination)).collect();
     assert_eq!(
         steps,
@@ -187,7 +187,7 @@ fn only_the_needed_section_is_rendered() {
 }
 
 #[test]
-fn later_templates_win_as_the_contract_says() {
+fn later_templates_win() {
     let config = config(&[
         ("template.a", "message: x\nwebhook: {hook: {method: PUT, path: /p, body: a}}\n"),
         ("template.b", "message: ''\nwebhook: {hook: {body: b}}\n"),
@@ -216,7 +216,7 @@ fn a_condition_without_once_per_counts_again_after_it_was_false() {
 }
 
 #[test]
-fn other_namespaces_are_skipped_where_patterns_say_so() {
+fn other_namespaces_are_skipped_where_patterns_exclude_them() {
     let resource = app("kind: Application\nmetadata: {name: demo, namespace: team-b}\n");
     let context =
         echion_engine::variables::EvaluationContext::at_millis(crate::NOW, std::sync::Arc::new(crate::Nothing));

@@ -100,7 +100,7 @@ fn a_resource_is_evaluated_once_at_a_time_and_then_as_it_was_last() {
     assert!(index.evaluated(&id("a"), Verdict::Done, 3).is_empty());
 }
 
-/// D1, H0: whatever else is observed in between.
+/// Whatever else is observed in between.
 #[test]
 fn a_failed_evaluation_is_repeated_after_a_minute() {
     let mut index = index(Absence::Grace(HOUR));
@@ -118,7 +118,7 @@ fn a_failed_evaluation_is_repeated_after_a_minute() {
     assert!(index.tick(600_000).iter().all(|command| !matches!(command, Command::Fetch(..))));
 }
 
-/// K9: what only another configuration can cure costs nothing until there is one, and failures never list the source again.
+/// What only another configuration can cure costs nothing until there is one, and failures never list the source again.
 #[test]
 fn what_waits_for_configuration_is_not_repeated_by_the_clock() {
     let mut index = index(Absence::Deleted);
@@ -173,7 +173,7 @@ fn what_the_ledger_knows_and_a_list_lacks_is_forgotten_at_start() {
     assert_eq!(short(&folder.reconcile(0, known(Some(0)), 2 * HOUR)), ["forget gone"]);
 }
 
-/// F4, H15.
+/// What an editor or a checkout does to a file is no deletion.
 #[test]
 fn a_file_that_is_away_for_a_moment_changes_nothing() {
     let mut index = index(Absence::Grace(HOUR));

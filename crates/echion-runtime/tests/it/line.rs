@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::*;
 
-/// H7: twenty resources with a template that takes seconds, and a neighbour that does not wait for any of them.
+/// Twenty resources with a template that takes seconds, and a neighbour that does not wait for any of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_costly_template_delays_nobody_else() {
+async fn a_costly_template_delays_no_other_resource() {
     let keys = [
         ("trigger.t", "- {when: 'true', send: [m]}"),
         ("template.costly", "message: '{{range until 200}}{{derivePassword 1 \"long\" \"a\" \"b\" \"c\"}}{{end}}'"),
@@ -33,7 +33,7 @@ async fn a_costly_template_delays_nobody_else() {
     serving.await.unwrap().unwrap();
 }
 
-/// K9, D1: a template that cannot be rendered is tried again by fetching that one resource, never by listing all.
+/// A template that cannot be rendered is tried again by fetching that one resource, never by listing all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_could_not_be_rendered_is_fetched_again_and_nothing_is_listed() {
     let keys = [
@@ -55,7 +55,7 @@ async fn what_could_not_be_rendered_is_fetched_again_and_nothing_is_listed() {
     serving.await.unwrap().unwrap();
 }
 
-/// K2: what is refused for good holds up nobody, and does not count as ahead of the annotations.
+/// What is refused for good holds up nothing else, and does not count as ahead of the annotations.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn annotations_that_are_refused_do_not_stop_the_others() {
     let mut bench = Bench::new("k2", &[]).await;
@@ -78,7 +78,7 @@ async fn annotations_that_are_refused_do_not_stop_the_others() {
     serving.await.unwrap().unwrap();
 }
 
-/// K1: deliveries of an earlier process wait for the configuration; they are not parked because there is none yet.
+/// Deliveries of an earlier process wait for the configuration; they are not parked because there is none yet.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_dispatched_before_the_configuration_has_been_read() {
     let bench = Bench::new("k1", &[]).await;
@@ -109,7 +109,7 @@ async fn nothing_is_dispatched_before_the_configuration_has_been_read() {
     assert_eq!(bench.ledger.delivery(&recorded[0]).await.unwrap().unwrap().attempts, 1);
 }
 
-/// K7: what an earlier process has delivered and not written down is written at start.
+/// What an earlier process has delivered and not written down is written at start.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn annotations_that_an_earlier_process_did_not_write_are_caught_up() {
     let mut bench = Bench::new("k7", &[]).await;

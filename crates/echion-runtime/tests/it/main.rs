@@ -79,7 +79,7 @@ impl Shelf {
         let resource = Resource::from_object(serde_json::from_value(json).unwrap(), "argocd").unwrap();
         let id = resource.id.clone();
         self.inner.lock().unwrap().insert(id.clone(), resource);
-        // Before the first observation nobody listens.
+        // Before the first observation there is no listener.
         let _ = self.changes.send(Some(id.clone()));
         id
     }

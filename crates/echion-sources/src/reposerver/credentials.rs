@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn tools_are_set_up_as_argo_cd_says() {
+    fn tools_are_set_up_as_in_argo_cd() {
         let set = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         let mut credentials = Credentials::default();
         assert_eq!(credentials.helm_options().values_file_schemes, ["https", "http"]);

@@ -83,7 +83,7 @@ async fn what_can_help_is_tried_again_and_what_cannot_is_not() {
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_is_given_up_and_then_asked_only_once() {
+async fn a_server_that_does_not_answer_is_given_up_and_then_asked_only_once() {
     let fake = Fake::start(None).await;
     fake.always(COMMIT, Answer::Silence(Duration::from_secs(600)));
     let server = client(&address(&fake, Trust::Plaintext)).await;

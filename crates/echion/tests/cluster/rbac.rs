@@ -64,8 +64,8 @@ async fn configure(space: &Space, recorder: &Recorder, who: &str) {
     space
         .configure(json!({
             "service.webhook.hook": format!("url: http://{}/$place", recorder.address),
-            "template.told": format!("webhook:\n  hook:\n    method: POST\n    body: '{who} {{{{.app.metadata.name}}}}'"),
-            "trigger.on-done": "- when: app.status.phase == 'done'\n  send: [told]",
+            "template.notified": format!("webhook:\n  hook:\n    method: POST\n    body: '{who} {{{{.app.metadata.name}}}}'"),
+            "trigger.on-done": "- when: app.status.phase == 'done'\n  send: [notified]",
             "trigger.broken": "[",
         }))
         .await;
@@ -244,7 +244,7 @@ async fn the_roles_of_the_examples_are_enough() {
 
 /// Contract 7.3: the role of an existing installation knows neither Leases nor Events.
 #[tokio::test(flavor = "multi_thread")]
-async fn with_the_peers_own_role_everything_works_and_what_is_missing_is_said_once() {
+async fn with_the_role_of_argo_cd_notifications_everything_works_and_what_is_missing_is_reported_once() {
     let servers = shared().await;
     let rule = |group: &str, resources: &[&str], verbs: &[&str]| json!({ "apiGroups": [group], "resources": resources, "verbs": verbs });
     let mut objects = manifest("stand-alone/role.yaml");
@@ -252,11 +252,11 @@ async fn with_the_peers_own_role_everything_works_and_what_is_missing_is_said_on
         rule("argoproj.io", &["applications", "appprojects"], &["get", "list", "watch", "update", "patch"]),
         rule("", &["configmaps", "secrets"], &["list", "watch"]),
     ]);
-    let Plain(space) = Plain::may(&servers, "rbac-peer", objects).await;
+    let Plain(space) = Plain::may(&servers, "rbac-argo-cd", objects).await;
     let recorder = Recorder::start().await;
     configure(&space, &recorder, "home").await;
     subscribe(&space).await;
-    let mut controller = Controller::start(&servers.kubeconfig("plain-token", "rbac-peer"), &[]).await;
+    let mut controller = Controller::start(&servers.kubeconfig("plain-token", "rbac-argo-cd"), &[]).await;
     done(&space, "shop").await;
     assert_eq!(recorder.wait_for(1, LIMIT).await.len(), 1);
     assert_eq!(annotation(&space, "shop").await.unwrap().len(), 1);

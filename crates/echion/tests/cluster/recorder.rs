@@ -1,4 +1,4 @@
-//! The other end: records what comes, and answers as told.
+//! The other end: records what comes, and responds as it is asked to.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

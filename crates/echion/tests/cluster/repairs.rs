@@ -11,7 +11,7 @@ use crate::servers::{Space, shared};
 /// Well before the first repetition of what was refused.
 const AT_ONCE: Duration = Duration::from_secs(20);
 
-/// K5
+/// Whoever repairs the other end need not do anything here.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_refused_is_delivered_as_soon_as_the_secret_is_corrected() {
     let servers = shared().await;

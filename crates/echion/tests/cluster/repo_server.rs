@@ -14,7 +14,7 @@ use crate::servers::{Space, shared};
 
 const COMMIT: &str = "GetRevisionMetadata";
 
-/// A template that asks for the author, and one that asks nobody.
+/// A template that asks for the author, and one that asks for none.
 fn configuration(recorder: &Recorder) -> Value {
     json!({
         "service.webhook.hook": format!("url: http://{}/\n", recorder.address),
@@ -77,7 +77,7 @@ async fn the_author_of_a_commit_is_in_the_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_repo_server_messages_go_out_and_the_log_says_why() {
+async fn without_a_repo_server_messages_go_out_and_the_log_has_the_reason() {
     let servers = shared().await;
     let space = Space::create(&servers, "repo-down").await;
     let recorder = Recorder::start().await;

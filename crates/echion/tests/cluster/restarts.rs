@@ -28,7 +28,7 @@ enum Fate {
     IsNotTheLeader,
 }
 
-/// K1
+/// Nothing is dispatched before the configuration has been read once, so nothing is parked for want of it.
 async fn pending_deliveries_survive(fate: Fate, namespace: &str) {
     let servers = shared().await;
     let recorder = Recorder::start().await;

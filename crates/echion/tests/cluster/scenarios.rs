@@ -1,4 +1,4 @@
-//! The scenarios recorded from the peer: the same requests and the same annotations, step by step.
+//! The scenarios recorded from Argo CD Notifications: the same requests and the same annotations, step by step.
 //!
 //! Where Echion differs on purpose, `<name>.ours.json` beside a scenario says what it does instead, and `because` of what.
 //! `ECHION_SCENARIO` selects scenarios by the beginning of their names; with `ECHION_SCENARIO_RECORD` what differs is written down
@@ -283,7 +283,7 @@ async fn replay_all(select: impl Fn(&str) -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_scenarios_of_the_peer_replay() {
+async fn the_recorded_scenarios_replay() {
     let only = std::env::var("ECHION_SCENARIO").unwrap_or_default();
     replay_all(|name| name.starts_with(&only)).await;
 }

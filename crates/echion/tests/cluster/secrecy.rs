@@ -73,7 +73,7 @@ fn setup(base: &str) -> Setup {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_marked_secret_is_said_anywhere() {
+async fn no_marked_secret_appears_anywhere() {
     let servers = shared().await;
     let recorder = Recorder::start().await;
     let space = Space::create(&servers, "secrecy").await;

@@ -35,7 +35,7 @@ pub(crate) async fn events(space: &Space) -> Vec<(String, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_and_health_tell_what_happens() {
+async fn metrics_and_health_show_what_happens() {
     let servers = shared().await;
     let recorder = Recorder::start().await;
     let space = Space::create(&servers, "metrics").await;
@@ -87,7 +87,7 @@ async fn readiness_waits_for_the_configuration() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_tell_of_parked_deliveries_and_of_findings() {
+async fn events_report_parked_deliveries_and_diagnostics() {
     let servers = shared().await;
     let recorder = Recorder::start().await;
     recorder.rules(vec![Rule { status: 404, body: "no such hook".to_owned(), ..Rule::default() }]);

@@ -50,7 +50,7 @@ fn succeeded(revision: &str) -> Value {
     } })
 }
 
-/// How often each Application was told of.
+/// How often each Application was notified of.
 fn by_app(received: &[Received]) -> BTreeMap<String, usize> {
     let mut count = BTreeMap::new();
     for request in received {
@@ -60,7 +60,7 @@ fn by_app(received: &[Received]) -> BTreeMap<String, usize> {
 }
 
 /// How many Applications a wave has.
-const APPS: usize = 500;
+const APPS: usize = 300;
 
 /// How long taking over from a leader that died may take: the Lease expires after fifteen seconds, and is read every two.
 const TAKEOVER: Duration = Duration::from_secs(25);
@@ -74,7 +74,7 @@ fn name(app: usize) -> String {
     format!("app-{app:03}")
 }
 
-/// A namespace with many Applications, of each of which one thing is to be told.
+/// A namespace with many Applications, of each of which one thing is to be notified.
 async fn sea(servers: &Servers, namespace: &str, recorder: &Recorder) -> Space {
     let space = Space::create(servers, namespace).await;
     space
@@ -115,7 +115,7 @@ fn wave(space: &Space, pause: Duration) -> JoinSet<()> {
     changing
 }
 
-/// Applications whose annotation says that they were told of.
+/// Applications whose annotation says that they were notified of.
 async fn acknowledged(space: &Space) -> BTreeSet<String> {
     loop {
         // The server may be away.
@@ -123,15 +123,15 @@ async fn acknowledged(space: &Space) -> BTreeSet<String> {
             sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let told = list.into_iter().filter(|app| {
+        let notified = list.into_iter().filter(|app| {
             app.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(NOTIFIED))
         });
-        return told.filter_map(|app| app.metadata.name).collect();
+        return notified.filter_map(|app| app.metadata.name).collect();
     }
 }
 
-/// Waits until everything is told and written down.
-async fn told_of_all(space: &Space, recorder: &Recorder) -> BTreeMap<String, usize> {
+/// Waits until everything is notified and written down.
+async fn notified_of_all(space: &Space, recorder: &Recorder) -> BTreeMap<String, usize> {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(120) {
         if by_app(&recorder.received()).len() == APPS && acknowledged(space).await.len() == APPS {
@@ -148,7 +148,7 @@ async fn told_of_all(space: &Space, recorder: &Recorder) -> BTreeMap<String, usi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_seeds_config_map_tells_a_deployment_once() {
+async fn the_seeds_config_map_notifies_a_deployment_once() {
     let servers = shared().await;
     let space = Space::create(&servers, "seed").await;
     let recorder = Recorder::start().await;
@@ -172,36 +172,37 @@ async fn the_seeds_config_map_tells_a_deployment_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn kills_with_the_memory_ledger_double_at_most_sixteen_a_kill_and_nothing_that_was_written_down() {
+async fn three_kills_in_a_wave_of_300_with_the_memory_ledger_double_at_most_48_and_nothing_that_was_written_down() {
     let servers = shared().await;
     let recorder = Recorder::start().await;
     let space = sea(&servers, "killed", &recorder).await;
     let (kubeconfig, flags) = (servers.admin("killed"), ["--leader-election", "off"]);
     let mut controller = Controller::start(&kubeconfig, &flags).await;
     let mut changing = wave(&space, Duration::from_millis(60));
-    // What was written down when the controller died, and how often it had been told by then.
+    // What was written down when the controller died, and how often it had been notified by then.
     let mut written: BTreeMap<String, usize> = BTreeMap::new();
-    for round in 0..kills(20) {
+    for round in 0..kills(3) {
         // Moments that have nothing to do with each other.
-        sleep(Duration::from_millis(150 + (round as u64 * 7919) % 400)).await;
+        sleep(Duration::from_millis(500 + (round as u64 * 7919) % 700)).await;
         controller.kill();
-        let told = by_app(&recorder.received());
+        let notified = by_app(&recorder.received());
         for app in acknowledged(&space).await {
-            let times = told.get(&app).copied().unwrap_or(0);
+            let times = notified.get(&app).copied().unwrap_or(0);
             written.entry(app).or_insert(times);
         }
         controller = Controller::start(&kubeconfig, &flags).await;
     }
     while changing.join_next().await.is_some() {}
-    let counts = told_of_all(&space, &recorder).await;
+    let counts = notified_of_all(&space, &recorder).await;
     for (app, times) in written {
-        assert_eq!(counts[&app], times, "{app} was told again although it was written down");
+        assert_eq!(counts[&app], times, "{app} was notified again although it was written down");
     }
     let doubled = counts.values().filter(|times| **times > 1).count();
-    assert!(doubled <= kills(20) * 16, "{doubled} doubled: more than can have been on their way");
+    println!("{doubled} doubled");
+    assert!(doubled <= kills(3) * 16, "{doubled} doubled: more than can have been on their way");
 }
 
-/// K7: what had arrived when a controller was killed is in the annotations after the next start.
+/// What had arrived when a controller was killed is in the annotations after the next start.
 #[tokio::test(flavor = "multi_thread")]
 async fn annotations_are_caught_up_after_a_kill() {
     let servers = shared().await;
@@ -226,14 +227,14 @@ async fn annotations_are_caught_up_after_a_kill() {
     let unwritten = APPS - acknowledged(&space).await.len();
     println!("{unwritten} annotations were missing after the last kill");
     let _controller = Controller::start(&kubeconfig, &flags).await;
-    let counts = told_of_all(&space, &recorder).await;
+    let counts = notified_of_all(&space, &recorder).await;
     // What was on its way when it was killed may have arrived, and is sent again.
     let doubled = counts.values().filter(|times| **times > 1).count();
     println!("{doubled} doubled");
     assert!(doubled <= (kills(3) + 1) * 16, "{doubled} doubled: more than can have been on their way");
 }
 
-/// K4
+/// A server that hangs for some seconds is no reason to step down.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_server_that_is_frozen_for_seconds_loses_and_doubles_nothing() {
     let servers = shared().await;
@@ -246,7 +247,7 @@ async fn an_api_server_that_is_frozen_for_seconds_loses_and_doubles_nothing() {
         servers.freeze_api(Duration::from_secs(6)).await;
     }
     while changing.join_next().await.is_some() {}
-    let counts = told_of_all(&space, &recorder).await;
+    let counts = notified_of_all(&space, &recorder).await;
     assert!(counts.values().all(|times| *times == 1), "{counts:?}");
     let log = controller.log().join("\n");
     assert!(!log.contains("no longer leads"), "{log}");
@@ -264,7 +265,7 @@ async fn an_api_server_that_is_killed_loses_and_doubles_nothing() {
         servers.restart_api(Duration::from_millis(200)).await;
     }
     while changing.join_next().await.is_some() {}
-    let counts = told_of_all(&space, &recorder).await;
+    let counts = notified_of_all(&space, &recorder).await;
     assert!(counts.values().all(|times| *times == 1), "{counts:?}");
 }
 
@@ -280,12 +281,12 @@ async fn an_etcd_that_is_killed_loses_and_doubles_nothing() {
         servers.restart_etcd(Duration::from_millis(200)).await;
     }
     while changing.join_next().await.is_some() {}
-    let counts = told_of_all(&space, &recorder).await;
+    let counts = notified_of_all(&space, &recorder).await;
     assert!(counts.values().all(|times| *times == 1), "{counts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_replicas_the_other_takes_over_and_tells_nothing_twice_that_was_written_down() {
+async fn of_two_replicas_the_other_takes_over_and_repeats_nothing_that_was_written_down() {
     let servers = shared().await;
     let recorder = Recorder::start().await;
     let space = sea(&servers, "replicas", &recorder).await;
@@ -299,9 +300,9 @@ async fn of_two_replicas_the_other_takes_over_and_tells_nothing_twice_that_was_w
         sleep(Duration::from_millis(1500)).await;
         leader.kill();
         let killed = Instant::now();
-        let told = by_app(&recorder.received());
+        let notified = by_app(&recorder.received());
         for app in acknowledged(&space).await {
-            let times = told.get(&app).copied().unwrap_or(0);
+            let times = notified.get(&app).copied().unwrap_or(0);
             written.entry(app).or_insert(times);
         }
         other.logged("this replica leads", TAKEOVER).await;
@@ -311,9 +312,9 @@ async fn of_two_replicas_the_other_takes_over_and_tells_nothing_twice_that_was_w
         sleep(Duration::from_millis(500)).await;
     }
     while changing.join_next().await.is_some() {}
-    let counts = told_of_all(&space, &recorder).await;
+    let counts = notified_of_all(&space, &recorder).await;
     for (app, times) in written {
-        assert_eq!(counts[&app], times, "{app} was told again although it was written down");
+        assert_eq!(counts[&app], times, "{app} was notified again although it was written down");
     }
     // One that ends gives the Lease back.
     let stopped = Instant::now();
@@ -348,7 +349,7 @@ async fn an_editor_of_all_annotations_loses_nothing_and_our_state_survives_it() 
     });
     while changing.join_next().await.is_some() {}
     editor.await.unwrap();
-    let counts = told_of_all(&space, &recorder).await;
+    let counts = notified_of_all(&space, &recorder).await;
     assert!(counts.values().all(|times| *times == 1), "{counts:?}");
     for app in (0..APPS).rev().step_by(5) {
         let object = space.api("applications").get(&name(app)).await.unwrap();
@@ -357,7 +358,8 @@ async fn an_editor_of_all_annotations_loses_nothing_and_our_state_survives_it() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_the_annotation_of_the_peer_the_first_start_tells_nothing_and_the_peer_finds_its_state_again() {
+async fn with_the_annotation_of_argo_cd_notifications_the_first_start_notifies_nothing_and_the_state_is_found_again_after_going_back()
+ {
     let servers = shared().await;
     let space = Space::create(&servers, "switch").await;
     let recorder = Recorder::start().await;
@@ -366,7 +368,7 @@ async fn with_the_annotation_of_the_peer_the_first_start_tells_nothing_and_the_p
     let deployed = "\"r1:on-deployed:[0].";
     space.create_app("demo", json!({ "spec": { "project": "default" } })).await;
     space.patch("applications", "demo", succeeded("r1")).await;
-    // As the peer would have left it: take what a first controller writes.
+    // As Argo CD Notifications would have left it: take what a first controller writes.
     let mut first = Controller::start(&servers.admin("switch"), &["--leader-election", "off"]).await;
     recorder.wait_for(2, Duration::from_secs(10)).await;
     let start = Instant::now();

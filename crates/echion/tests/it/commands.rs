@@ -46,7 +46,7 @@ fn trigger_get_lists_conditions() {
 }
 
 #[test]
-fn trigger_run_says_what_each_condition_says() {
+fn trigger_run_shows_the_result_of_each_condition() {
     let config = CONFIG.replace(", other", "");
     insta::assert_snapshot!(run(&["trigger", "run", "on-failed", "app.yaml", "--config-map", "cm.yaml"], &config));
     insta::assert_snapshot!(run(&["trigger", "run", "nope", "app.yaml", "--config-map", "cm.yaml"], &config));
@@ -139,7 +139,7 @@ fn jsonl_answers_every_line_in_order() {
 }
 
 #[test]
-fn what_cannot_run_exits_with_two_and_says_what_to_do() {
+fn what_cannot_run_exits_with_two_and_a_next_step() {
     insta::assert_snapshot!(run(&["run", "--config-map", "nope.yaml", "--resources", "."], CONFIG));
     insta::assert_snapshot!(run(&["run", "--config-map", "app.yaml", "--resources", "."], CONFIG));
 }

@@ -13,7 +13,7 @@ const FAILED: &str = "{sync: {status: OutOfSync, revision: r1}, health: {status:
      operationState: {phase: Failed, finishedAt: '2024-11-03T10:00:00Z'}}";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_seed_tells_a_dingtalk_group() {
+async fn the_seed_notifies_a_dingtalk_group() {
     let bench = Bench::new(DingTalkOptions::default()).await;
     bench.seed();
     let mut delivered = Vec::new();
@@ -100,7 +100,7 @@ async fn a_native_service_signs_so_that_the_robot_accepts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_robot_on_a_generic_webhook_is_told_the_truth_and_can_be_signed() {
+async fn a_wrong_robot_on_a_generic_webhook_is_recognised_and_can_be_signed() {
     let options = DingTalkOptions { secret: Some("SECmarked".into()), ..DingTalkOptions::default() };
     let bench = Bench::new(options).await;
     bench.seed();
@@ -189,7 +189,7 @@ async fn a_folder_has_no_repo_server_and_messages_go_out() {
     assert_eq!(bench.sandbox.messages()[0].body, "by []");
 }
 
-/// D1, H0: a message that could not be rendered is not forgotten because something else changes; it goes out when it can be.
+/// A message that could not be rendered is not forgotten because something else changes; it goes out when it can be.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_evaluation_is_repeated_whatever_else_changes() {
     let bench = Bench::new(DingTalkOptions::default()).await;
@@ -214,7 +214,7 @@ async fn a_failed_evaluation_is_repeated_whatever_else_changes() {
     assert_eq!((summary["failed"].as_u64(), summary["delivered"].as_u64(), code), (Some(0), Some(1), 0), "{summary}");
 }
 
-/// F2, F3: what is parked goes out by itself when the Secret value that it depends on changes, and not before.
+/// What is parked goes out by itself when the Secret value that it depends on changes, and not before.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrected_secret_sends_what_was_parked() {
     let options = DingTalkOptions { secret: Some("SECright".into()), ..DingTalkOptions::default() };
@@ -276,7 +276,7 @@ async fn a_corrected_template_renders_what_was_parked_anew() {
     assert!(last.accepted && last.body.contains("notice about one"), "{last:?}");
 }
 
-/// F5: nothing that went wrong ends with 0.
+/// Nothing that went wrong ends with 0.
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_in_the_configuration_and_undelivered_messages_are_in_the_exit_code() {
     let bench = Bench::new(DingTalkOptions::default()).await;
@@ -300,7 +300,7 @@ async fn errors_in_the_configuration_and_undelivered_messages_are_in_the_exit_co
     assert_eq!((summary["delivered"].as_u64(), code), (Some(0), 1), "{summary}");
 }
 
-/// D6: of two kinds of one name only Argo CD's is an Application. D7: one without a project belongs to `default`.
+/// Of two kinds of one name only Argo CD's is an Application. One without a project belongs to `default`.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_argo_cds_applications_are_evaluated_and_they_have_a_default_project() {
     let bench = Bench::new(DingTalkOptions::default()).await;
@@ -320,7 +320,7 @@ async fn only_argo_cds_applications_are_evaluated_and_they_have_a_default_projec
     assert_eq!(bench.sandbox.messages()[0].body, "one");
 }
 
-/// F4, H15: a file that is away, empty or half written for a moment sends nothing again, while the program runs and between runs.
+/// A file that is away, empty or half written for a moment sends nothing again, while the program runs and between runs.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_vanishes_from_the_folder_for_a_moment_is_not_notified_again() {
     let bench = Bench::new(DingTalkOptions::default()).await;

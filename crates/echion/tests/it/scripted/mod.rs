@@ -69,8 +69,8 @@ async fn world() -> Server {
 fn world_on(server: Server) -> Server {
     let data = json!({
         "service.webhook.hook": format!("url: http://{}/hook", server.address),
-        "template.told": "webhook:\n  hook:\n    method: POST\n    body: '{{.app.metadata.name}} {{.app.status.revision}}'",
-        "trigger.on-done": "- when: app.status.phase == 'done'\n  oncePer: app.status.revision\n  send: [told]",
+        "template.notified": "webhook:\n  hook:\n    method: POST\n    body: '{{.app.metadata.name}} {{.app.status.revision}}'",
+        "trigger.on-done": "- when: app.status.phase == 'done'\n  oncePer: app.status.revision\n  send: [notified]",
     });
     server.put("configmaps", "argocd-notifications-cm", json!({ "metadata": {}, "data": data }));
     server.put("secrets", "argocd-notifications-secret", json!({ "metadata": {}, "data": {} }));
@@ -82,25 +82,26 @@ fn world_on(server: Server) -> Server {
     server
 }
 
-/// Exactly these have been told, in any order. Another Application shows that nothing more is on its way.
-async fn told_exactly(server: &Server, fence: &str, expected: &[&str]) {
-    let all = |told: &[String]| expected.iter().all(|e| told.iter().any(|t| t == e));
-    server.until("told everything", |server| all(&server.told())).await;
+/// Exactly these have been sent, in any order. Another Application shows that nothing more is on its way.
+async fn notified_exactly(server: &Server, fence: &str, expected: &[&str]) {
+    let all = |notified: &[String]| expected.iter().all(|e| notified.iter().any(|t| t == e));
+    server.until("notified of everything", |server| all(&server.notified())).await;
     server.app("fence", fence);
     let last = format!("fence {fence}");
-    server.until("told the last one", |server| server.told().contains(&last)).await;
-    let told: Vec<String> = server.told().into_iter().filter(|told| !told.starts_with("fence")).collect();
+    server.until("notified of the last one", |server| server.notified().contains(&last)).await;
+    let notified: Vec<String> =
+        server.notified().into_iter().filter(|notified| !notified.starts_with("fence")).collect();
     let mut expected: Vec<&str> = expected.to_vec();
     expected.sort_unstable();
-    assert_eq!(told, expected);
+    assert_eq!(notified, expected);
 }
 
 const FIRST: [&str; 3] = ["a r1", "b r1", "c r1"];
 
-/// A controller that has told what there is.
+/// A controller that has notified of what there is.
 async fn running(server: &Server) -> Controller {
     let controller = Controller::start(server);
-    told_exactly(server, "begin", &FIRST).await;
+    notified_exactly(server, "begin", &FIRST).await;
     controller
 }
 
@@ -125,7 +126,7 @@ async fn too_many_requests_and_errors_of_the_server_are_waited_out() {
     let _controller = running(&server).await;
 }
 
-/// A balancer that has lost its servers says 503. That is told, and tried again after pauses that grow, but not beyond seconds.
+/// A balancer that has lost its servers says 503. That is reported, and tried again after pauses that grow, but not beyond seconds.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_unavailable_is_asked_again_after_growing_pauses() {
     let server = world().await;
@@ -148,15 +149,15 @@ async fn a_slow_page_only_takes_its_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_changes_between_two_pages_is_told_once() {
+async fn what_changes_between_two_pages_is_notified_once() {
     let server = world().await;
     server.fault("page applications", Fault::Slow(Duration::from_millis(700)));
     let _controller = Controller::start(&server);
     server.asked("page applications", 0).await;
-    // `a` was listed as it was before; `c` is listed as it is now, and told by the watch again.
+    // `a` was listed as it was before; `c` is listed as it is now, and the watch reports it again.
     server.app("a", "r2");
     server.app("c", "r2");
-    told_exactly(&server, "end", &["a r1", "a r2", "b r1", "c r2"]).await;
+    notified_exactly(&server, "end", &["a r1", "a r2", "b r1", "c r2"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,7 +168,7 @@ async fn a_watch_that_ends_goes_on_where_it_ended() {
     server.cut("applications", Break::End);
     server.app("a", "r2");
     server.asked("watch applications", watches).await;
-    told_exactly(&server, "end", &["a r1", "a r2", "b r1", "c r1"]).await;
+    notified_exactly(&server, "end", &["a r1", "a r2", "b r1", "c r1"]).await;
     assert_eq!(server.times("list applications"), 1, "{:?}", server.requests());
 }
 
@@ -179,7 +180,7 @@ async fn a_watch_that_is_cut_in_the_middle_of_a_line_loses_nothing() {
     server.cut("applications", Break::Cut);
     server.app("b", "r2");
     server.asked("watch applications", watches).await;
-    told_exactly(&server, "end", &["a r1", "b r1", "b r2", "c r1"]).await;
+    notified_exactly(&server, "end", &["a r1", "b r1", "b r2", "c r1"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,7 +204,7 @@ async fn a_bookmark_is_where_the_next_watch_begins() {
     server.compact(false);
     server.cut("applications", Break::End);
     server.app("a", "r2");
-    told_exactly(&server, "end", &["a r1", "a r2", "b r1", "c r1"]).await;
+    notified_exactly(&server, "end", &["a r1", "a r2", "b r1", "c r1"]).await;
     assert!(version > 0 && server.times("list applications") == 1, "{:?}", server.requests());
 }
 
@@ -226,13 +227,15 @@ async fn history_is_gone(refused: bool) {
     server.down("applications", false);
     // `c` is another one of the same name.
     let expected = ["a r1", "a r2", "b r1", "c r1", "c r1", "d r1"];
-    server.until("told of the other c", |server| server.told().iter().filter(|t| *t == "c r1").count() == 2).await;
-    told_exactly(&server, "middle", &expected).await;
+    server
+        .until("notified of the other c", |server| server.notified().iter().filter(|t| *t == "c r1").count() == 2)
+        .await;
+    notified_exactly(&server, "middle", &expected).await;
     // `b` was forgotten: when it comes back, it is new.
     server.app("b", "r1");
-    let twice = |server: &Server| server.told().iter().filter(|told| *told == "b r1").count() == 2;
-    server.until("told of the other b", twice).await;
-    told_exactly(&server, "end", &["a r1", "a r2", "b r1", "b r1", "c r1", "c r1", "d r1"]).await;
+    let twice = |server: &Server| server.notified().iter().filter(|notified| *notified == "b r1").count() == 2;
+    server.until("notified of the other b", twice).await;
+    notified_exactly(&server, "end", &["a r1", "a r2", "b r1", "b r1", "c r1", "c r1", "d r1"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -255,8 +258,8 @@ async fn a_configuration_that_changes_while_its_watch_is_broken_is_used() {
     server.asked("list configmaps", lists).await;
     let data = json!({
         "service.webhook.hook": format!("url: http://{}/hook", server.address),
-        "template.told": "webhook:\n  hook:\n    method: POST\n    body: 'new {{.app.metadata.name}}'",
-        "trigger.on-done": "- when: app.status.phase == 'done'\n  oncePer: app.status.revision\n  send: [told]",
+        "template.notified": "webhook:\n  hook:\n    method: POST\n    body: 'new {{.app.metadata.name}}'",
+        "trigger.on-done": "- when: app.status.phase == 'done'\n  oncePer: app.status.revision\n  send: [notified]",
     });
     server.put("configmaps", "argocd-notifications-cm", json!({ "metadata": {}, "data": data }));
     server.compact(true);
@@ -265,11 +268,11 @@ async fn a_configuration_that_changes_while_its_watch_is_broken_is_used() {
     server.asked("list configmaps", lists).await;
     // The new words are in use a moment after the list.
     let mut revision = 1;
-    while !server.told().contains(&"new a".to_owned()) {
+    while !server.notified().contains(&"new a".to_owned()) {
         revision += 1;
         server.app("a", &format!("r{revision}"));
-        let before = server.told().len();
-        server.until("told of it", |server| server.told().len() > before).await;
+        let before = server.notified().len();
+        server.until("notified of it", |server| server.notified().len() > before).await;
     }
 }
 
@@ -287,14 +290,14 @@ async fn a_list_may_come_as_the_first_events_of_a_watch() {
     server.app("a", "r2");
     server.compact(true);
     server.down("applications", false);
-    server.until("told of it", |server| server.told().contains(&"a r2".to_owned())).await;
+    server.until("notified of it", |server| server.notified().contains(&"a r2".to_owned())).await;
     server.app("b", "r1");
-    let twice = |server: &Server| server.told().iter().filter(|told| *told == "b r1").count() == 2;
-    server.until("told of the other b", twice).await;
-    told_exactly(&server, "end", &["a r1", "a r2", "b r1", "b r1", "c r1"]).await;
+    let twice = |server: &Server| server.notified().iter().filter(|notified| *notified == "b r1").count() == 2;
+    server.until("notified of the other b", twice).await;
+    notified_exactly(&server, "end", &["a r1", "a r2", "b r1", "b r1", "c r1"]).await;
 }
 
-/// K2
+/// What the server refuses to take for eight of them does not keep the others from being written.
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_annotation_writes_do_not_stop_the_others() {
     let server = world().await;
@@ -308,7 +311,7 @@ async fn refused_annotation_writes_do_not_stop_the_others() {
         refused.iter().map(|name| format!("{name} r1")).chain(FIRST.map(str::to_owned)).collect();
     let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
     let controller = Controller::start(&server);
-    told_exactly(&server, "begin", &expected).await;
+    notified_exactly(&server, "begin", &expected).await;
     let written = |server: &Server, name: &str| server.annotation("applications", name, NOTIFIED).is_some();
     let healthy = ["a", "b", "c", "fence"];
     server.until("written", |server| healthy.iter().all(|name| written(server, name))).await;
@@ -319,7 +322,7 @@ async fn refused_annotation_writes_do_not_stop_the_others() {
     assert!(controller.log().contains("--annotations=read"), "{}", controller.log());
 }
 
-/// K3: a server that takes seconds to answer is slow, not gone.
+/// A server that takes seconds to answer is slow, not gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn with_an_api_server_that_takes_seconds_to_answer_one_is_elected_and_everything_arrives() {
     let server = world().await;
@@ -327,12 +330,12 @@ async fn with_an_api_server_that_takes_seconds_to_answer_one_is_elected_and_ever
     server.app("e", "r1");
     server.delay(Duration::from_millis(2500));
     let controller = Controller::start_with(&server, &["--leader-election", "on"]);
-    told_exactly(&server, "end", &["a r1", "b r1", "c r1", "d r1", "e r1"]).await;
+    notified_exactly(&server, "end", &["a r1", "b r1", "c r1", "d r1", "e r1"]).await;
     let log = controller.log();
     assert!(!log.contains("no longer leads") && !log.contains("cannot be elected"), "{log}");
 }
 
-/// K3: nobody else writes the Lease, so it need not be read first.
+/// Nobody else writes the Lease, so it need not be read first.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_put_of_the_lease_a_period() {
     let server = world().await;
@@ -349,19 +352,19 @@ async fn one_put_of_the_lease_a_period() {
     assert_eq!(reads, 0, "{requests:?}");
 }
 
-/// K5: whoever repairs a receiver need not do anything here.
+/// Whoever repairs a receiver need not do anything here.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_somebody_outside_repairs_is_delivered_by_itself() {
     let server = world().await;
     server.hook_faults(vec![401, 401, 401]);
     let controller = Controller::start(&server);
     // Nothing else happens that could show that it works again; the first repetition is after about a minute.
-    server.until("told everything", |server| server.told().len() == FIRST.len()).await;
+    server.until("notified of everything", |server| server.notified().len() == FIRST.len()).await;
     assert_eq!(controller.log().matches("Parked").count(), 3, "{}", controller.log());
-    told_exactly(&server, "end", &FIRST).await;
+    notified_exactly(&server, "end", &FIRST).await;
 }
 
-/// K5: one delivery that arrives shows that the channel works again.
+/// One delivery that arrives shows that the channel works again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_that_arrives_takes_those_with_it_that_were_refused() {
     let server = world().await;
@@ -370,11 +373,11 @@ async fn a_delivery_that_arrives_takes_those_with_it_that_were_refused() {
     server.until("parked", |_| controller.log().matches("Parked").count() == 3).await;
     let repaired = tokio::time::Instant::now();
     server.app("d", "r1");
-    told_exactly(&server, "end", &["a r1", "b r1", "c r1", "d r1"]).await;
+    notified_exactly(&server, "end", &["a r1", "b r1", "c r1", "d r1"]).await;
     assert!(repaired.elapsed() < Duration::from_secs(20), "{:?}", repaired.elapsed());
 }
 
-/// K8, K9: those that fail are read one by one after a minute, and those that only another configuration can cure not at all.
+/// Those that fail are read one by one after a minute, and those that only another configuration can cure not at all.
 #[tokio::test(flavor = "multi_thread")]
 async fn failed_evaluations_never_list_the_cluster_again() {
     let server = world().await;
@@ -387,9 +390,9 @@ async fn failed_evaluations_never_list_the_cluster_again() {
     };
     let data = json!({
         "service.webhook.hook": format!("url: http://{}/hook", server.address),
-        "template.told": "webhook:\n  hook:\n    method: POST\n    body: '{{.app.metadata.name}} {{.app.status.revision}}'",
+        "template.notified": "webhook:\n  hook:\n    method: POST\n    body: '{{.app.metadata.name}} {{.app.status.revision}}'",
         "template.fails": "webhook:\n  hook:\n    method: POST\n    body: '{{fail \"always\"}}'",
-        "trigger.on-done": "- when: app.status.phase == 'done'\n  oncePer: app.status.revision\n  send: [told]",
+        "trigger.on-done": "- when: app.status.phase == 'done'\n  oncePer: app.status.revision\n  send: [notified]",
         "trigger.on-failing": "- when: app.status.phase == 'done'\n  send: [fails]",
     });
     server.put("configmaps", "argocd-notifications-cm", json!({ "metadata": {}, "data": data }));
@@ -409,10 +412,10 @@ async fn failed_evaluations_never_list_the_cluster_again() {
     server.until("read what failed", |server| read(server).len() >= 120).await;
     assert!(read(&server).iter().all(|name| name.starts_with("failing-")), "{:?}", read(&server));
     assert_eq!(server.times("list applications"), 1);
-    told_exactly(&server, "end", &FIRST).await;
+    notified_exactly(&server, "end", &FIRST).await;
 }
 
-/// D6
+/// A resource is its group, too.
 #[tokio::test(flavor = "multi_thread")]
 async fn kinds_of_one_name_in_two_groups_keep_apart() {
     let server = world().await;
@@ -427,7 +430,7 @@ async fn kinds_of_one_name_in_two_groups_keep_apart() {
     let flags =
         ["--resource", "argoproj.io/v1alpha1/applications", "--resource", "app.k8s.io/v1beta1/applications:app"];
     let _controller = Controller::start_with(&server, &[&["--leader-election", "off"], &flags[..]].concat());
-    told_exactly(&server, "begin", &["a other", "a r1", "b r1", "c r1"]).await;
+    notified_exactly(&server, "begin", &["a other", "a r1", "b r1", "c r1"]).await;
     // Each has a state of its own, written to it.
     for plural in ["applications", "applications.app.k8s.io"] {
         server.until("written", |server| server.annotation(plural, "a", NOTIFIED).is_some()).await;
@@ -437,7 +440,7 @@ async fn kinds_of_one_name_in_two_groups_keep_apart() {
     // That one of them is deleted does not concern the other.
     server.delete("applications.app.k8s.io", "a");
     server.put("applications.app.k8s.io", "a", other());
-    let twice = |server: &Server| server.told().iter().filter(|told| *told == "a other").count() == 2;
-    server.until("told of the other a", twice).await;
-    told_exactly(&server, "end", &["a other", "a other", "a r1", "b r1", "c r1"]).await;
+    let twice = |server: &Server| server.notified().iter().filter(|notified| *notified == "a other").count() == 2;
+    server.until("notified of the other a", twice).await;
+    notified_exactly(&server, "end", &["a other", "a other", "a r1", "b r1", "c r1"]).await;
 }

@@ -213,17 +213,17 @@ impl Server {
         self.requests().iter().filter(|r| r.starts_with(request)).count()
     }
 
-    /// What the webhook was told.
-    pub(super) fn told(&self) -> Vec<String> {
-        let mut told = self.world().hooks.clone();
-        told.sort();
-        told
+    /// What the webhook received.
+    pub(super) fn notified(&self) -> Vec<String> {
+        let mut notified = self.world().hooks.clone();
+        notified.sort();
+        notified
     }
 
     pub(super) async fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         while !is_so(self) {
-            let seen = (self.told(), self.requests());
+            let seen = (self.notified(), self.requests());
             assert!(start.elapsed() < Duration::from_secs(100), "never {what}: {seen:#?}");
             sleep(Duration::from_millis(10)).await;
         }
