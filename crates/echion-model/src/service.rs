@@ -83,7 +83,7 @@ pub struct Environment {
     pub user_agent: String,
     /// Folder with one PEM file per host name (contract 5.0).
     pub certificates: Option<std::path::PathBuf>,
-    /// Variables of the process that hold its identity in a cloud: `AWS_…`, `GOOGLE_…`.
+    /// Variables of the process: those that hold its identity in a cloud (`AWS_…`, `GOOGLE_…`), and those that name proxies.
     pub variables: std::collections::BTreeMap<String, crate::Secret>,
     /// Compiles the conditions that options may hold; without it such an option is refused.
     pub conditions: Option<Arc<dyn ConditionCompiler>>,
@@ -146,6 +146,11 @@ pub trait Service: Send + Sync + fmt::Debug {
 
     /// Options that mean nothing to this type, with their places: worth a warning.
     fn unknown_options(&self) -> Vec<(String, (u32, u32))> {
+        Vec::new()
+    }
+
+    /// Options that are understood but not used as they are written, each worth a warning.
+    fn remarks(&self) -> Vec<OptionsError> {
         Vec::new()
     }
 }

@@ -37,9 +37,20 @@ pub(crate) fn by_status(answer: &Answer) -> Result<Receipt, SendError> {
         407 => Err(SendError::attention(reason, "check the credentials in `proxy`")),
         451 => Err(SendError::attention(reason, "ask the operator of the service why access is denied")),
         501 => Err(SendError::attention(reason, "check the address and the version of the service")),
-        300..=399 => Err(SendError::attention(reason, "set the address of the service to where it redirects")),
+        // Who answers 303 has taken the request; repeating it would repeat the message.
+        303 if answer.moved.is_some() => Err(SendError::rejected(
+            redirect(answer, reason),
+            "if that means success, set `success: response.status == 303` in the service; otherwise correct its address",
+        )),
+        300..=399 => {
+            Err(SendError::attention(redirect(answer, reason), "set the address of the service to where it redirects"))
+        }
         _ => Err(SendError::rejected(reason, "compare what the service expects with what the template sends")),
     }
+}
+
+fn redirect(answer: &Answer, reason: String) -> String {
+    answer.moved.as_ref().map_or(reason, |moved| format!("HTTP {}: it redirects to {moved}", answer.status))
 }
 
 /// The error of a request that delivers nothing, such as a look-up: whatever became of it, the message was not sent.
@@ -78,7 +89,7 @@ mod tests {
     fn every_status_has_its_class() {
         let kind = |status: u16| {
             let redactor = Redactor::default();
-            let answer = Answer { status, retry_after: None, date: None, body: String::new(), redactor };
+            let answer = Answer { status, retry_after: None, date: None, moved: None, body: String::new(), redactor };
             by_status(&answer).map_or_else(|error| error.kind.class(), |_| "delivered")
         };
         for status in 100..=599 {

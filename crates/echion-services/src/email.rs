@@ -19,9 +19,10 @@ use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter,
 use lettre::transport::smtp::response::Response;
 
 use crate::answer::excerpt;
-use crate::http::{install_tls, is_this_machine};
+use crate::http::is_this_machine;
 use crate::options::options;
 use crate::section::{self, Rendered, field, section};
+use crate::tls;
 use crate::vendor::{self, Opening, Vendor};
 
 /// How long one step of the conversation may take, and the whole of it.
@@ -87,7 +88,7 @@ impl Vendor for Email {
     type Options = Options;
 
     fn open(options: Options, opening: &Opening<'_>) -> Result<Self, OptionsError> {
-        install_tls();
+        tls::install();
         opening.require("host", options.host.is_empty())?;
         opening.require("from", options.from.is_empty())?;
         let from = options.from.parse().map_err(|_| opening.refuse("from", "`from` is not an address".to_owned()))?;

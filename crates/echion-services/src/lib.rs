@@ -44,6 +44,7 @@ mod slack;
 mod teams;
 mod teams_workflows;
 mod telegram;
+mod tls;
 mod tree;
 mod vendor;
 mod webex;
@@ -101,6 +102,9 @@ pub fn configurable() -> Vec<&'static ServiceKind> {
 }
 
 pub use console::KIND as CONSOLE;
+
+/// The variables of the process that say which proxies to use: what [`Environment::variables`](echion_model::Environment) must hold of them.
+pub use http::PROXY_VARIABLES;
 
 /// The options that every HTTP service has besides its own.
 #[must_use]

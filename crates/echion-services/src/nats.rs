@@ -12,8 +12,8 @@ use echion_model::{Length, Limits, Message, OptionsError, Receipt, Secret, SendE
 use tokio::sync::mpsc;
 
 use crate::answer::excerpt;
-use crate::http::install_tls;
 use crate::options::options;
+use crate::tls;
 use crate::vendor::{self, Opening, Vendor};
 
 /// How long connecting, and all that follows, may take.
@@ -65,7 +65,7 @@ impl Vendor for Nats {
     type Options = Options;
 
     fn open(options: Options, opening: &Opening<'_>) -> Result<Self, OptionsError> {
-        install_tls();
+        tls::install();
         let Options { url, headers, nkey, username, password } = options;
         let servers: Vec<Secret> =
             url.expose().split(',').map(str::trim).filter(|url| !url.is_empty()).map(Secret::new).collect();

@@ -124,15 +124,26 @@ pub(crate) struct Opening<'a> {
     secrets: RefCell<Vec<Secret>>,
     /// Keys that the shared options do not have; `None` as long as they are not asked for.
     unshared: Cell<Option<Vec<String>>>,
+    remarks: RefCell<Vec<OptionsError>>,
 }
+
+/// Headers that frame a request: they follow from what is sent, and Argo CD Notifications ignores them, too.
+const FRAMING: [&str; 4] = ["content-length", "transfer-encoding", "trailer", "host"];
 
 impl Opening<'_> {
     /// The HTTP side of the instance; with it the shared options are accepted.
     pub(crate) fn http(&self) -> Result<Http, OptionsError> {
-        let transport = self.node.decode::<Transport>().map_err(|error| self.decode_error(error))?;
+        let mut transport = self.node.decode::<Transport>().map_err(|error| self.decode_error(error))?;
         self.secrets.borrow_mut().extend(transport.secrets);
         let unknown = transport.unknown.into_iter().filter(|(key, _)| self.get(key).is_some());
         self.unshared.set(Some(unknown.map(|(key, _)| key).collect()));
+        transport.value.headers.0.retain(|(name, _)| {
+            let is_framing = FRAMING.iter().any(|framing| name.eq_ignore_ascii_case(framing));
+            if is_framing {
+                self.remark("headers", format!("the header `{name}` is not sent: it follows from the request"));
+            }
+            !is_framing
+        });
         Http::open(transport.value, self.timeout, self.environment, self.redactor(), &|key, m| self.refuse(key, m))
     }
 
@@ -186,6 +197,12 @@ impl Opening<'_> {
         OptionsError { message: self.redactor().clean(&message), at, hint: self.hint() }
     }
 
+    /// Notes something worth a warning at an option.
+    pub(crate) fn remark(&self, key: &str, message: String) {
+        let remark = OptionsError { hint: format!("remove it from `{key}`"), ..self.refuse(key, message) };
+        self.remarks.borrow_mut().push(remark);
+    }
+
     fn get(&self, key: &str) -> Option<&Node> {
         let named = |(name, _): &&(Node, Node)| name.text().is_some_and(|name| name.eq_ignore_ascii_case(key));
         self.node.entries().iter().find(named).map(|(_, value)| value)
@@ -214,6 +231,7 @@ pub(crate) fn open<V: Vendor>(
         timeout: V::TIMEOUT,
         secrets: RefCell::default(),
         unshared: Cell::new(None),
+        remarks: RefCell::default(),
     };
     let decoded = node.decode::<V::Options>().map_err(|error| opening.decode_error(error))?;
     opening.secrets.borrow_mut().extend(decoded.secrets);
@@ -221,7 +239,13 @@ pub(crate) fn open<V: Vendor>(
     let unshared = opening.unshared.take();
     let both = |key: &String| unshared.as_ref().is_none_or(|unshared| unshared.contains(key));
     let unknown = decoded.unknown.into_iter().filter(|(key, _)| both(key)).collect();
-    Ok(Arc::new(Instance { name: name.to_owned(), vendor, redactor: opening.redactor(), unknown }))
+    Ok(Arc::new(Instance {
+        name: name.to_owned(),
+        vendor,
+        redactor: opening.redactor(),
+        unknown,
+        remarks: opening.remarks.take(),
+    }))
 }
 
 #[derive(Debug)]
@@ -230,6 +254,7 @@ struct Instance<V> {
     vendor: V,
     redactor: Redactor,
     unknown: Vec<(String, (u32, u32))>,
+    remarks: Vec<OptionsError>,
 }
 
 #[async_trait]
@@ -249,5 +274,9 @@ impl<V: Vendor> Service for Instance<V> {
 
     fn unknown_options(&self) -> Vec<(String, (u32, u32))> {
         self.unknown.clone()
+    }
+
+    fn remarks(&self) -> Vec<OptionsError> {
+        self.remarks.clone()
     }
 }

@@ -92,8 +92,14 @@ pub(crate) fn stopping() -> tokio::sync::watch::Receiver<bool> {
 pub(crate) fn environment() -> Environment {
     #[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
     let certificates = std::env::var_os("ARGOCD_TLS_DATA_PATH").map_or("/app/config/tls".into(), Into::into);
-    let clouds = std::env::vars().filter(|(name, _)| ["AWS_", "GOOGLE_", "GCE_"].iter().any(|p| name.starts_with(p)));
-    let variables = clouds.map(|(name, value)| (name, Secret::new(value))).collect();
+    let proxies = echion_services::PROXY_VARIABLES;
+    let is_read = |name: &str| {
+        ["AWS_", "GOOGLE_", "GCE_"].iter().any(|clouds| name.starts_with(clouds)) || proxies.contains(&name)
+    };
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let variables =
+        variables.filter(|(name, _)| is_read(name)).map(|(name, value)| (name, Secret::new(value))).collect();
     Environment {
         user_agent: concat!("echion/", env!("CARGO_PKG_VERSION")).to_owned(),
         certificates: Some(certificates),

@@ -206,6 +206,9 @@ impl Loader<'_> {
             let message = format!("`{}` has no option `{option}`", kind.name);
             self.config.diagnostics.push(Diagnostic::error(key, at, message).warning());
         }
+        for remark in service.remarks() {
+            self.config.diagnostics.push(Diagnostic::error(key, remark.at, remark.message).hint(remark.hint).warning());
+        }
         Ok(ServiceEntry { kind, service, version: String::new() })
     }
 

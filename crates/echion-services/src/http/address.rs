@@ -12,7 +12,7 @@ impl Address {
     /// # Errors
     /// What was expected. The address itself is not repeated: it may hold a token.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let url = Url::parse(text.trim()).map_err(|error| format!("is not an address: {error}"))?;
+        let url = Url::parse(&escaped(text.trim())).map_err(|error| format!("is not an address: {error}"))?;
         match url.scheme() {
             "http" | "https" if url.has_host() => Ok(Self(url)),
             scheme => Err(format!("must begin with `https://` or `http://`, not `{scheme}:`")),
@@ -29,10 +29,16 @@ impl Address {
         self.0.host_str().unwrap_or_default()
     }
 
+    /// The address that a `Location` leads to, if it is one for HTTP.
+    pub(crate) fn relative(&self, location: &str) -> Option<Self> {
+        let url = self.0.join(&escaped(location.trim())).ok()?;
+        (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(Self(url))
+    }
+
     /// The same address with a path appended, one slash between. Segments are escaped by the caller where they need it.
     pub(crate) fn join(&self, path: &str) -> Self {
         let mut url = self.0.clone();
-        let joined = format!("{}/{}", url.path().trim_end_matches('/'), path.trim_start_matches('/'));
+        let joined = format!("{}/{}", url.path().trim_end_matches('/'), escaped(path.trim_start_matches('/')));
         url.set_path(&joined);
         Self(url)
     }
@@ -82,6 +88,13 @@ impl Address {
         let text = text.replace(self.0.as_str(), &self.to_string());
         self.secrets().iter().fold(text, |text, secret| text.replace(secret.as_str(), "****"))
     }
+}
+
+/// The path of an address as Argo CD Notifications sends it: a backslash is a character like any other, and two more are not sent as they are.
+fn escaped(text: &str) -> String {
+    let end = text.find(['?', '#']).unwrap_or(text.len());
+    let (path, rest) = text.split_at(end);
+    format!("{}{rest}", path.replace('\\', "%5C").replace('|', "%7C"))
 }
 
 impl std::fmt::Display for Address {

@@ -193,7 +193,10 @@ impl OAuth2 {
         if !self.audience.is_empty() {
             form.push(("audience", &self.audience));
         }
-        let request = Request::post(address.clone()).basic(&self.client_id, &self.client_secret).form(&form);
+        // RFC 6749 section 2.3.1: both are form-encoded before they become user and password.
+        let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let (id, secret) = (encoded(&self.client_id), Secret::new(encoded(self.client_secret.expose())));
+        let request = Request::post(address.clone()).basic(&id, &secret).form(&form);
         let answer = http.send_bare(request).await?;
         fresh(&answer, "the authorization server")
     }

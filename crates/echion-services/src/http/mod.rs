@@ -3,36 +3,34 @@
 mod address;
 mod auth;
 mod date;
+mod proxy;
+mod redirect;
 mod request;
 mod transport;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use echion_model::{Condition, Environment, OptionsError, Receipt, Secret, SendError};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, redirect};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Response};
 
-use crate::answer;
 use crate::redact::Redactor;
+use crate::{answer, tls};
 
 pub(crate) use address::Address;
 pub(crate) use auth::{Fresh, Held, TokenCache, fresh, hex, hmac_sha256};
 pub(crate) use request::{Answer, Request};
 pub(crate) use transport::{Transport, is_this_machine};
 
+pub use proxy::VARIABLES as PROXY_VARIABLES;
+
+use proxy::Proxies;
 use transport::{CONNECT, Refuse};
 
 /// How much of an answer is read; what vendors say fits many times over.
 const ANSWER: usize = 64 * 1024;
-
-static PROVIDER: Once = Once::new();
-
-/// Installs the one TLS stack: ring, once for the process.
-pub(crate) fn install_tls() {
-    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-}
 
 /// The HTTP side of one service instance: one client for each kind of host, with the shared options.
 #[derive(Clone, Debug)]
@@ -46,7 +44,8 @@ struct Inner {
     success: Option<Arc<dyn Condition>>,
     oauth: Option<(auth::OAuth2, Address, TokenCache)>,
     redactor: Redactor,
-    /// Hosts differ in their certificates and in whether a proxy lies between.
+    proxies: Proxies,
+    /// Hosts differ in their certificates.
     clients: Mutex<HashMap<String, reqwest::Client>>,
 }
 
@@ -59,7 +58,7 @@ impl Http {
         redactor: Redactor,
         refuse: Refuse<'_>,
     ) -> Result<Self, OptionsError> {
-        install_tls();
+        tls::install();
         let success = transport::check(&transport, environment, refuse)?;
         let oauth = match &transport.oauth2 {
             Some(oauth) => {
@@ -74,44 +73,44 @@ impl Http {
         }
         let timeout = transport.timeout.map_or(timeout, |timeout| timeout.0);
         let environment = environment.clone();
+        let proxies = Proxies::new(&environment.variables);
         let clients = Mutex::default();
-        let http = Self(Arc::new(Inner { transport, timeout, environment, success, oauth, redactor, clients }));
+        let http =
+            Self(Arc::new(Inner { transport, timeout, environment, success, oauth, redactor, proxies, clients }));
         http.build("", refuse)?;
         Ok(http)
     }
 
     fn build(&self, host: &str, refuse: Refuse<'_>) -> Result<reqwest::Client, OptionsError> {
-        let Inner { transport, environment, timeout, .. } = &*self.0;
+        let Inner { transport, environment, proxies, timeout, .. } = &*self.0;
         #[expect(clippy::disallowed_methods, reason = "this is the one place")]
         let builder = reqwest::Client::builder()
             .user_agent(if environment.user_agent.is_empty() { "echion" } else { &environment.user_agent })
             .connect_timeout(connect_within(*timeout))
             .timeout(*timeout)
-            // A referrer would show the address, and the token in it, to wherever a redirect leads.
+            // Where a redirect leads is decided for each; a referrer would show the address, and the token in it.
             .referer(false)
-            .redirect(redirect::Policy::limited(10));
-        let builder = transport::apply(transport, host, environment, builder, refuse)?;
+            .redirect(reqwest::redirect::Policy::none());
+        let builder = transport::apply(transport, host, environment, proxies, builder, refuse)?;
         builder.build().map_err(|error| OptionsError {
             message: format!("the HTTP client cannot be built: {}", error.without_url()),
             at: (1, 1),
-            hint: "install the system's CA certificates (package `ca-certificates`)".to_owned(),
+            hint: "check the certificates and the proxy of the service".to_owned(),
         })
     }
 
     fn client(&self, host: &str) -> Result<reqwest::Client, SendError> {
-        // Hosts with certificates of their own have clients of their own; so has this machine, for which no proxy counts.
+        // Hosts with certificates of their own have clients of their own.
         let certified = |folder: &std::path::PathBuf| !host.contains(['/', '\\']) && folder.join(host).is_file();
-        let own = is_this_machine(host) || self.0.environment.certificates.as_ref().is_some_and(certified);
+        let own = self.0.environment.certificates.as_ref().is_some_and(certified);
         let key = if own { host } else { "" };
         let mut clients = self.0.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(key) {
             return Ok(client.clone());
         }
-        let refuse = |_: &str, message| OptionsError { message, at: (1, 1), hint: String::new() };
-        let client = self.build(key, &refuse).map_err(|error| {
-            let hint = "check the certificates and the proxy of the service, and the CA certificates of the system";
-            SendError::attention(error.message, hint)
-        })?;
+        let hint = "check the certificates and the proxy of the service".to_owned();
+        let refuse = |_: &str, message| OptionsError { message, at: (1, 1), hint: hint.clone() };
+        let client = self.build(key, &refuse).map_err(|error| SendError::attention(error.message, error.hint))?;
         clients.insert(key.to_owned(), client.clone());
         Ok(client)
     }
@@ -174,36 +173,50 @@ impl Http {
         Ok(answer)
     }
 
-    /// Sends a request as it is.
+    /// Sends a request as it is, and again to where it has moved if that is the same place.
     pub(crate) async fn send_bare(&self, request: Request) -> Result<Answer, SendError> {
         let mut redactor = self.0.redactor.clone();
-        redactor.add_address(&request.url);
-        let hint = "correct `headers` of the service";
-        let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| {
-            let reason = format!("`{}` is not an HTTP method", request.method);
+        let Request { method, mut url, headers, body } = request;
+        let method = Method::from_bytes(method.as_bytes()).map_err(|_| {
+            let reason = format!("`{method}` is not an HTTP method");
             SendError::rejected(reason, "correct `method` in the template")
         })?;
-        let mut headers = HeaderMap::new();
-        for (name, value) in &request.headers {
-            let bad = |what: &str| SendError::attention(format!("header `{name}` has an invalid {what}"), hint);
-            let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("name"))?;
-            let mut content = HeaderValue::from_str(value.expose()).map_err(|_| bad("value"))?;
-            content.set_sensitive(true);
-            if !["accept", "content-type", "idempotency-key"].contains(&header.as_str()) {
-                redactor.add(value);
-            }
-            headers.insert(header, content);
+        let mut headers = checked(&headers, &mut redactor)?;
+        if body.is_empty() && matches!(method, Method::POST | Method::PUT | Method::PATCH) {
+            // Servers that want to know the length of every body refuse a request without one.
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        let client = self.client(request.url.host())?;
-        let result = client.request(method, request.url.url().clone()).headers(headers).body(request.body).send().await;
-        let failure = |error: &reqwest::Error| self.failure(error, &request.url, &redactor);
-        let mut response = result.map_err(|error| failure(&error))?;
+        for _ in 0..=redirect::MOST {
+            redactor.add_address(&url);
+            let client = self.client(url.host())?;
+            let request = client.request(method.clone(), url.url().clone()).headers(headers.clone()).body(body.clone());
+            let response = request.send().await.map_err(|error| self.failure(&error, &url, &redactor))?;
+            match redirect::of(&method, &url, &response) {
+                redirect::Next::Repeat(next) => url = next,
+                redirect::Next::Elsewhere(next) => {
+                    // They are for this service, and nobody else's.
+                    headers.clear();
+                    url = next;
+                }
+                redirect::Next::None(moved) => return self.read(response, moved, &url, redactor).await,
+            }
+        }
+        Err(SendError::attention(format!("{url} redirects in a circle"), "correct the address of the service"))
+    }
+
+    async fn read(
+        &self,
+        mut response: Response,
+        moved: Option<Address>,
+        url: &Address,
+        redactor: Redactor,
+    ) -> Result<Answer, SendError> {
         let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
         let date = header("date").and_then(|text| date::http_date(&text));
         let retry_after = header("retry-after").and_then(|text| match text.parse() {
             Ok(seconds) => Some(Duration::from_secs(seconds)),
             // A date counts from the vendor's own clock, so skew does not matter.
-            Err(_) => Some(Duration::from_millis(u64::try_from(date::http_date(&text)? - date?).ok()?)),
+            Err(_) => Some(Duration::from_millis(u64::try_from(date::http_date(&text)?.saturating_sub(date?)).ok()?)),
         });
         let status = response.status().as_u16();
         let mut body = Vec::new();
@@ -213,25 +226,27 @@ impl Http {
                 Ok(None) => break,
                 // A refusal is one even when its text is cut short.
                 Err(_) if status >= 300 => break,
-                Err(error) => return Err(failure(&error)),
+                Err(error) => return Err(self.failure(&error, url, &redactor)),
             }
         }
         body.truncate(ANSWER);
         let body = String::from_utf8_lossy(&body).into_owned();
-        Ok(Answer { status, retry_after, date, body, redactor })
+        Ok(Answer { status, retry_after, date, moved, body, redactor })
     }
 
     fn failure(&self, error: &reqwest::Error, url: &Address, redactor: &Redactor) -> SendError {
         let hint = "correct the address of the service";
-        if error.is_redirect() {
-            return SendError::attention(format!("{url} redirects in a circle"), hint);
-        }
         if error.is_builder() {
             return SendError::attention(format!("no request can be made for {url}"), hint);
         }
         let timeout = self.0.timeout;
         if error.is_timeout() && error.is_connect() {
             return SendError::retryable(format!("no connection to {url} within {:?}", connect_within(timeout)));
+        }
+        if let Some(objection) = certificate_refused(error) {
+            let hint = "give the server's certificate, or the authority that signed it, in `caBundle`, or in the ConfigMap \
+                        argocd-tls-certs-cm under the server's name";
+            return SendError::attention(format!("the certificate of {url} is not trusted: {objection}"), hint);
         }
         if error.is_connect() {
             return SendError::retryable(format!("no connection to {url}: {}", redactor.clean(&innermost(error))));
@@ -248,33 +263,64 @@ impl Http {
     }
 }
 
+/// The headers as they go out; what is secret in them is noted.
+fn checked(headers: &[(String, Secret)], redactor: &mut Redactor) -> Result<HeaderMap, SendError> {
+    let hint = "correct `headers` of the service";
+    let mut checked = HeaderMap::new();
+    for (name, value) in headers {
+        let bad = |what: &str| SendError::attention(format!("header `{name}` has an invalid {what}"), hint);
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("name"))?;
+        let mut content = HeaderValue::from_str(value.expose()).map_err(|_| bad("value"))?;
+        content.set_sensitive(true);
+        if !["accept", "content-type", "idempotency-key"].contains(&header.as_str()) {
+            redactor.add(value);
+        }
+        checked.insert(header, content);
+    }
+    Ok(checked)
+}
+
 /// How long connecting may take: less than the whole, so that a time-out shows whether the request left.
 fn connect_within(timeout: Duration) -> Duration {
     CONNECT.min(timeout - timeout / 10)
 }
 
+/// What we object to in the server's certificate.
+fn certificate_refused(error: &reqwest::Error) -> Option<String> {
+    match tls_error(error)? {
+        rustls::Error::InvalidCertificate(objection) => Some(answer::excerpt(&objection.to_string())),
+        _ => None,
+    }
+}
+
 /// What the server objects to in our certificate. It comes after our side of the handshake has ended, but before any request is read.
 fn certificate_alert(error: &reqwest::Error) -> Option<String> {
     use rustls::AlertDescription as Alert;
+    let rustls::Error::AlertReceived(alert) = tls_error(error)? else { return None };
+    let certificate = matches!(
+        alert,
+        Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::CertificateRequired
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+    );
+    certificate.then(|| format!("{alert:?}"))
+}
+
+/// The error of TLS among the causes.
+fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if let Some(rustls::Error::AlertReceived(alert)) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>())
-        {
-            let certificate = matches!(
-                alert,
-                Alert::BadCertificate
-                    | Alert::UnsupportedCertificate
-                    | Alert::CertificateRevoked
-                    | Alert::CertificateExpired
-                    | Alert::CertificateUnknown
-                    | Alert::CertificateRequired
-                    | Alert::UnknownCA
-                    | Alert::AccessDenied
-            );
-            return certificate.then(|| format!("{alert:?}"));
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
-        cause = error.source();
+        // What an error of I/O was made of is not its source: that is the source of what it was made of.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = inner.map(|inner| inner as &dyn std::error::Error).or_else(|| error.source());
     }
     None
 }

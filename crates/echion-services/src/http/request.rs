@@ -80,6 +80,8 @@ pub(crate) struct Answer {
     pub(crate) retry_after: Option<Duration>,
     /// The vendor's clock (`Date`), in milliseconds since 1970.
     pub(crate) date: Option<i64>,
+    /// Where it redirects, when it was not followed there.
+    pub(crate) moved: Option<Address>,
     /// The beginning of the body, to be read and never to be quoted: [`Answer::said`] is for that.
     pub(crate) body: String,
     /// What must not be quoted.
@@ -89,9 +91,9 @@ pub(crate) struct Answer {
 impl Answer {
     /// The same once more, for a caller that needs it after it was judged.
     pub(crate) fn copy(&self) -> Self {
-        let Self { status, retry_after, date, body, redactor } = self;
-        let (body, redactor) = (body.clone(), redactor.clone());
-        Self { status: *status, retry_after: *retry_after, date: *date, body, redactor }
+        let Self { status, retry_after, date, moved, body, redactor } = self;
+        let (moved, body, redactor) = (moved.clone(), body.clone(), redactor.clone());
+        Self { status: *status, retry_after: *retry_after, date: *date, moved, body, redactor }
     }
 
     /// The body as JSON.

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use echion_model::{Condition, Environment, OptionsError, Secret};
-use reqwest::{Certificate, ClientBuilder, Identity, Proxy};
+use reqwest::{ClientBuilder, Proxy};
+use rustls::pki_types::CertificateDer;
 
 use super::auth::{OAuth2, Signature};
+use super::proxy::Proxies;
 use crate::options::{Headers, Shaped, Span, options};
+use crate::tls::{self, Trust};
 
 /// How long a connection may take to be made.
 pub(super) const CONNECT: Duration = Duration::from_secs(10);
@@ -89,6 +92,7 @@ pub(super) fn apply(
     transport: &Transport,
     host: &str,
     environment: &Environment,
+    proxies: &Proxies,
     mut builder: ClientBuilder,
     refuse: Refuse<'_>,
 ) -> Result<ClientBuilder, OptionsError> {
@@ -103,9 +107,10 @@ pub(super) fn apply(
     }
     match transport.proxy.expose().trim() {
         "none" => builder = builder.no_proxy(),
-        // As Go does it: what runs on this machine is not behind a proxy.
-        "" if is_this_machine(host) => builder = builder.no_proxy(),
-        "" => {}
+        "" => {
+            let proxies = proxies.clone();
+            builder = builder.no_proxy().proxy(Proxy::custom(move |url| proxies.of(url).cloned()));
+        }
         proxy => {
             // The parser's own text repeats the address, and the password in it.
             let proxy = Proxy::all(proxy)
@@ -113,41 +118,40 @@ pub(super) fn apply(
             builder = builder.proxy(proxy);
         }
     }
-    if transport.insecure_skip_verify {
-        builder = builder.tls_danger_accept_invalid_certs(true);
-    } else if let Some(file) = environment.certificates.as_deref().and_then(|folder| certificate_file(folder, host)) {
-        // These replace the system's, as in Argo CD Notifications.
-        builder = builder.tls_certs_only(file);
-    }
+    let mut trust = Trust { anything: transport.insecure_skip_verify, ..Trust::default() };
+    // These replace the system's, as in Argo CD Notifications.
+    trust.only = environment.certificates.as_deref().and_then(|folder| certificate_file(folder, host));
     if !transport.ca_bundle.is_empty() {
-        builder = builder.tls_certs_merge(pem("caBundle", transport.ca_bundle.as_bytes(), refuse)?);
+        trust.extra.extend(pem("caBundle", transport.ca_bundle.as_bytes(), refuse)?);
     }
     if !transport.ca_bundle_file.is_empty() {
         let fail = |error: std::io::Error| refuse("caBundleFile", format!("`caBundleFile` cannot be read: {error}"));
         let bytes = std::fs::read(&transport.ca_bundle_file).map_err(fail)?;
-        builder = builder.tls_certs_merge(pem("caBundleFile", &bytes, refuse)?);
+        trust.extra.extend(pem("caBundleFile", &bytes, refuse)?);
     }
+    let wrong = || {
+        let message = "`clientCertificate` and `clientKey` are not a certificate and its key in PEM";
+        refuse("clientCertificate", message.to_owned())
+    };
     match (transport.client_certificate.is_empty(), transport.client_key.is_empty()) {
         (true, true) => {}
         (false, false) => {
-            let both = format!("{}\n{}\n", transport.client_certificate, transport.client_key.expose());
-            let identity = Identity::from_pem(both.as_bytes()).map_err(|_| {
-                let message = "`clientCertificate` and `clientKey` are not a certificate and its key in PEM";
-                refuse("clientCertificate", message.to_owned())
-            })?;
-            builder = builder.identity(identity);
+            let certificates = tls::certificates(transport.client_certificate.as_bytes()).ok_or_else(wrong)?;
+            let key = tls::key(transport.client_key.expose().as_bytes()).ok_or_else(wrong)?;
+            trust.identity = Some((certificates, key));
         }
         _ => {
             let message = "`clientCertificate` and `clientKey` belong together";
             return Err(refuse("clientCertificate", message.to_owned()));
         }
     }
-    Ok(builder)
+    let mut config = trust.client().map_err(|_| wrong())?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(builder.tls_backend_preconfigured(config))
 }
 
-fn pem(option: &str, bytes: &[u8], refuse: Refuse<'_>) -> Result<Vec<Certificate>, OptionsError> {
-    let found = Certificate::from_pem_bundle(bytes).ok().filter(|list| !list.is_empty());
-    found.ok_or_else(|| refuse(option, format!("`{option}` holds no certificate in PEM")))
+fn pem(option: &str, bytes: &[u8], refuse: Refuse<'_>) -> Result<Vec<CertificateDer<'static>>, OptionsError> {
+    tls::certificates(bytes).ok_or_else(|| refuse(option, format!("`{option}` holds no certificate in PEM")))
 }
 
 /// Whether a host is the machine itself: `localhost` or a loopback address.
@@ -157,12 +161,12 @@ pub(crate) fn is_this_machine(host: &str) -> bool {
 }
 
 /// Certificates for a host: a PEM file of its name, if it is there and holds any (contract 5.0).
-pub(super) fn certificate_file(folder: &Path, host: &str) -> Option<Vec<Certificate>> {
+pub(super) fn certificate_file(folder: &Path, host: &str) -> Option<Vec<CertificateDer<'static>>> {
     if host.is_empty() || host.contains(['/', '\\']) {
         return None;
     }
     let bytes = std::fs::read(folder.join(host)).ok()?;
-    Certificate::from_pem_bundle(&bytes).ok().filter(|list| !list.is_empty())
+    tls::certificates(&bytes)
 }
 
 #[cfg(test)]

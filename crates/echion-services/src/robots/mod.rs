@@ -166,7 +166,14 @@ mod tests {
     use super::*;
 
     fn answer_of(date: Option<i64>, body: &str) -> Answer {
-        Answer { status: 200, retry_after: None, date, body: body.to_owned(), redactor: Default::default() }
+        Answer {
+            status: 200,
+            retry_after: None,
+            date,
+            moved: None,
+            body: body.to_owned(),
+            redactor: Default::default(),
+        }
     }
 
     fn judge(robot: Robot, body: &str) -> Result<Receipt, SendError> {

@@ -107,34 +107,103 @@ async fn without_a_response_the_outcome_is_unknown_and_any_success_is_one() {
     }
 }
 
+/// A POST that becomes a GET delivers nothing, whatever is answered to that.
 #[tokio::test]
-async fn redirects_are_followed_as_their_kind_wants() {
+async fn a_message_that_moves_keeps_method_and_body() {
     let sandbox = sandbox().await;
-    let service = open("webhook", &format!("url: {}\n", sandbox.url("/hook?access_token=t0ps3cr3t")));
-    for (code, method, body) in
-        [(301, "GET", ""), (302, "GET", ""), (303, "GET", ""), (307, "POST", "x"), (308, "POST", "x")]
-    {
+    let service =
+        open("webhook", &format!("url: {}\nheaders: {{X-Trace: k}}\n", sandbox.url("/hook?access_token=t0ps3cr3t")));
+    for code in [301, 302, 307, 308] {
         sandbox.set_faults(vec![status("/hook", code, &[("Location", "/new")])]).unwrap();
         send(&service, &request("POST", "", "x")).await.unwrap();
         let got = sandbox.messages().pop().unwrap();
-        assert_eq!((got.path.as_str(), got.method.as_str(), got.body.as_str()), ("/new", method, body), "{code}");
+        assert_eq!((got.path.as_str(), got.method.as_str(), got.body.as_str()), ("/new", "POST", "x"), "{code}");
+        assert_eq!(got.headers.get("x-trace").map(String::as_str), Some("k"));
         assert!(!got.headers.contains_key("referer"), "{:?}", got.headers);
     }
     sandbox.set_faults(vec![status("/hook", 307, &[("Location", "/hook")])]).unwrap();
     let error = send(&service, &request("POST", "", "x")).await.unwrap_err();
     assert_eq!(error.kind, SendErrorKind::Attention);
     assert!(error.reason.contains("redirects"), "{error:?}");
+    // Who answers 303 has taken it.
+    sandbox.set_faults(vec![status("/hook", 303, &[("Location", "/new")])]).unwrap();
+    let error = send(&service, &request("POST", "", "x")).await.unwrap_err();
+    assert_eq!(error.kind, SendErrorKind::Rejected);
+    let environment = Environment { conditions: Some(Arc::new(echion_engine::Conditions)), ..Environment::default() };
+    let options = [("url", &*sandbox.url("/hook")), ("success", "response.status == 303")];
+    let agreed = crate::transport::open_with(&options, &environment);
+    sandbox.set_faults(vec![status("/hook", 303, &[("Location", "/new")])]).unwrap();
+    send(&agreed, &request("POST", "", "x")).await.unwrap();
 }
 
 #[tokio::test]
-async fn credentials_do_not_follow_a_redirect_to_another_host() {
+async fn nothing_follows_a_redirect_to_another_host() {
     let (sandbox, other) = (sandbox().await, super::sandbox().await);
-    sandbox.set_faults(vec![status("/hook", 307, &[("Location", &other.url("/new"))])]).unwrap();
-    let service = service(&sandbox, "basicAuth: {username: u, password: p}\n");
-    send(&service, &request("POST", "", "x")).await.unwrap();
-    let got = other.messages().pop().unwrap();
-    assert_eq!(got.body, "x");
-    assert!(!got.headers.contains_key("authorization"), "{:?}", got.headers);
+    for code in [301, 302, 303, 307, 308] {
+        sandbox.set_faults(vec![status("/hook", code, &[("Location", &other.url("/new/t0ps3cr3t"))])]).unwrap();
+        let service = service(&sandbox, "basicAuth: {username: u, password: p}\nheaders: {X-Api-Key: k3yk3yk3y}\n");
+        let error = send(&service, &request("POST", "", "x")).await.unwrap_err();
+        let want = if code == 303 { SendErrorKind::Rejected } else { SendErrorKind::Attention };
+        assert_eq!(error.kind, want, "{code}: {error:?}");
+        let place = other.url("").trim_end_matches('/').to_owned();
+        assert!(error.reason.contains(&format!("redirects to {place}/****")), "{error:?}");
+        // What only reads goes on, without anything of the service.
+        sandbox.set_faults(vec![status("/hook", code, &[("Location", &other.url("/new"))])]).unwrap();
+        send(&service, &request("GET", "", "")).await.unwrap();
+        let got = other.messages().pop().unwrap();
+        assert_eq!((got.path.as_str(), got.method.as_str()), ("/new", "GET"), "{code}");
+        assert!(
+            !got.headers.contains_key("authorization") && !got.headers.contains_key("x-api-key"),
+            "{:?}",
+            got.headers
+        );
+    }
+    assert_eq!(other.messages().len(), 5, "only what reads has arrived there");
+}
+
+#[tokio::test]
+async fn headers_that_frame_a_request_follow_from_it() {
+    let sandbox = sandbox().await;
+    let service = service(
+        &sandbox,
+        "headers:\n- {name: Content-Length, value: '0'}\n- {name: transfer-encoding, value: chunked}\n\
+         - {name: Trailer, value: x}\n- {name: Host, value: other.test}\n- {name: X-Trace, value: k}\n",
+    );
+    assert_eq!(service.remarks().len(), 4, "{:?}", service.remarks());
+    assert!(service.remarks()[0].message.contains("`Content-Length`") && service.remarks()[0].at.0 > 1);
+    send(&service, &request("POST", "", r#"{"a":1}"#)).await.unwrap();
+    let got = sandbox.messages().pop().unwrap();
+    assert_eq!(
+        (got.body.as_str(), got.headers["content-length"].as_str(), got.headers["x-trace"].as_str()),
+        (r#"{"a":1}"#, "7", "k")
+    );
+    assert!(!got.headers.contains_key("trailer") && got.headers["host"] != "other.test", "{:?}", got.headers);
+}
+
+/// Some servers refuse a request that does not say how long its body is.
+#[tokio::test]
+async fn an_empty_body_has_a_length() {
+    let sandbox = sandbox().await;
+    for (method, want) in [("POST", Some("0")), ("PUT", Some("0")), ("PATCH", Some("0")), ("GET", None)] {
+        send(&service(&sandbox, ""), &request(method, "", "")).await.unwrap();
+        let got = sandbox.messages().pop().unwrap();
+        assert_eq!(got.headers.get("content-length").map(String::as_str), want, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn paths_are_sent_as_they_are_written() {
+    let sandbox = sandbox().await;
+    for (path, want) in [
+        ("/a\\b", "/plain/a%5Cb"),
+        ("/a|b[c]", "/plain/a%7Cb[c]"),
+        ("/a%2Fb c", "/plain/a%2Fb%20c"),
+        ("/a/../b", "/plain/b"),
+    ] {
+        let service = open("webhook", &format!("url: {}\n", sandbox.url("/plain")));
+        send(&service, &request("POST", path, "x")).await.unwrap();
+        assert_eq!(sandbox.messages().pop().unwrap().path, want);
+    }
 }
 
 #[tokio::test]

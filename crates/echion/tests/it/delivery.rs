@@ -9,7 +9,7 @@ const RUNNING: &str =
     "{sync: {status: OutOfSync, revision: r1}, health: {status: Progressing}, operationState: {phase: Running}}";
 const SUCCEEDED: &str = "{sync: {status: Synced, revision: r1}, health: {status: Healthy}, reconciledAt: '2024-11-03T10:00:05Z', \
      operationState: {phase: Succeeded, finishedAt: '2024-11-03T10:00:00Z'}}";
-const FAILED: &str = "{sync: {status: OutOfSync, revision: r1}, health: {status: Degraded}, reconciledAt: '2024-11-03T10:00:05Z', \
+pub(crate) const FAILED: &str = "{sync: {status: OutOfSync, revision: r1}, health: {status: Degraded}, reconciledAt: '2024-11-03T10:00:05Z', \
      operationState: {phase: Failed, finishedAt: '2024-11-03T10:00:00Z'}}";
 
 #[tokio::test(flavor = "multi_thread")]

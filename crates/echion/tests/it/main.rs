@@ -5,6 +5,7 @@
 mod commands;
 mod delivery;
 mod kills;
+mod network;
 mod scripted;
 
 use std::path::{Path, PathBuf};
