@@ -17,7 +17,11 @@ pub fn folder() -> PathBuf {
 /// When a file is missing or a line is not JSON: the text names it.
 pub fn load(file: &str) -> Result<Vec<Value>, String> {
     let read = |name: &str| std::fs::read_to_string(folder().join(name)).map_err(|e| format!("{name}: {e}"));
-    let fixtures: Value = serde_json::from_str(&read("fixtures.json")?).map_err(|e| format!("fixtures.json: {e}"))?;
+    let mut fixtures = Map::new();
+    for name in ["fixtures.json", "random_fixtures.json"] {
+        let some: Map<String, Value> = serde_json::from_str(&read(name)?).map_err(|e| format!("{name}: {e}"))?;
+        fixtures.extend(some);
+    }
     let name = format!("{file}.jsonl");
     read(&name)?
         .lines()
@@ -31,7 +35,7 @@ pub fn load(file: &str) -> Result<Vec<Value>, String> {
 }
 
 /// Replaces the `*_fixture` fields of a case by what they name. What the line itself holds wins.
-fn expand(case: &mut Value, fixtures: &Value) {
+fn expand(case: &mut Value, fixtures: &Map<String, Value>) {
     let Some(case) = case.as_object_mut() else { return };
     let mode = case.get("mode").and_then(Value::as_str).unwrap_or_default().to_owned();
     let take = |case: &mut Map<String, Value>, name: &str| {

@@ -1,5 +1,3 @@
 //! The vectors, run through the engine.
 
-mod expr;
-mod template;
-mod trigger;
+mod vectors;
