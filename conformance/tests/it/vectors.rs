@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use echion_engine::cases;
-use serde_json::Value;
+use echion_model::yaml::{Kind, Node, parse_with_notes};
+use echion_value::strconv::format_g_v;
+use serde_json::{Value, json};
 
 /// One test a file, so that they run next to each other.
 macro_rules! files {
@@ -20,7 +22,7 @@ macro_rules! files {
 
 files! {
     argo_expr domain edges expr_grid expr_more expr_probes printf_grid random_expr random_template random_trigger sprig_grid template_grid template_own
-    template_probes
+    template_probes yaml
 }
 
 /// How a want or an answer can end, in the order in which it is looked for.
@@ -30,11 +32,14 @@ fn run(file: &str) {
     let cases = conformance::load(file).unwrap();
     assert!(!cases.is_empty(), "{file} is empty");
     let mut known = String::new();
-    let (mut values, mut texts) = (0, 0);
+    let (mut values, mut texts, mut accepted) = (0, 0, 0);
     for case in &cases {
         let (got, want) = (answer(case), &case["want"]);
         let id = case["id"].as_str().unwrap();
-        if let Some(difference) = difference(want, &got) {
+        if want.get("config_err").is_some() && got.get("warnings").is_some() {
+            accepted += 1;
+            writeln!(known, "{id}: accepted, {}", got["warnings"]).unwrap();
+        } else if let Some(difference) = difference(want, &got) {
             values += 1;
             writeln!(known, "{id}: {difference}\n  {}", source(case)).unwrap();
         } else if let Some((want, got)) = error_texts(case, want, &got) {
@@ -42,7 +47,10 @@ fn run(file: &str) {
             writeln!(known, "{id}: error texts\n  want {want}\n  got  {got}").unwrap();
         }
     }
-    let head = format!("{} cases, {values} differ, {texts} error texts differ\n", cases.len());
+    let head = format!(
+        "{} cases, {values} differ, {accepted} are accepted with a warning, {texts} error texts differ\n",
+        cases.len()
+    );
     insta::with_settings!({snapshot_path => "../../known", prepend_module_to_snapshot => false, omit_expression => true}, {
         insta::assert_snapshot!(file, head + &known);
     });
@@ -53,7 +61,34 @@ fn answer(case: &Value) -> Value {
         "expr" => cases::expr::answer(case),
         "template" => cases::template::answer(case),
         "trigger" => cases::trigger::answer(case),
+        "yaml" => read_yaml(case["yaml"].as_str().unwrap()),
         other => panic!("{}: no mode `{other}`", case["id"]),
+    }
+}
+
+/// What a text of YAML means: numbers and texts as texts that begin with their Go type.
+fn read_yaml(text: &str) -> Value {
+    fn show(node: &Node) -> Value {
+        match &node.kind {
+            Kind::Null => Value::Null,
+            Kind::Bool(b) => json!(b),
+            Kind::Int(i) => json!(format!("i{i}")),
+            Kind::Uint(i) => json!(format!("u{i}")),
+            Kind::Float(f) => json!(format!("f{}", format_g_v(*f))),
+            Kind::Text { text, .. } => json!(format!("s{text}")),
+            Kind::List(items) => items.iter().map(show).collect(),
+            Kind::Map(entries) => {
+                entries.iter().map(|(key, value)| (key.text().unwrap().to_owned(), show(value))).collect()
+            }
+        }
+    }
+    match parse_with_notes(text) {
+        Err(error) => json!({ "config_err": error.to_string() }),
+        Ok((node, notes)) if notes.is_empty() => json!({ "out": show(&node) }),
+        Ok((node, notes)) => {
+            let warnings: Vec<&str> = notes.iter().map(|note| note.what).collect();
+            json!({ "out": show(&node), "warnings": warnings })
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use echion_model::yaml::{Kind, Node};
+use echion_model::yaml::{Kind, Node, same_field};
 use echion_model::{
     Diagnostic, Notification, Origin, RenderContext, RenderError, Section, SectionKind, ServiceKind, Text, TextCompiler,
 };
@@ -50,11 +50,14 @@ impl Template {
         }
         let mut template =
             Self { message_source: String::new(), version: String::new(), message: None, sections: Vec::new() };
-        for (field, value) in node.entries() {
+        // A field in two spellings is read twice, in the order of their bytes.
+        let mut entries: Vec<_> = node.entries().iter().collect();
+        entries.sort_by_key(|(field, _)| field.text());
+        for (field, value) in entries {
             let written = field.text().unwrap_or_default();
-            let kind = kinds.iter().filter_map(|k| k.section).find(|s| s.key.eq_ignore_ascii_case(written));
+            let kind = kinds.iter().filter_map(|k| k.section).find(|s| same_field(s.key, written));
             if matches!(value.kind, Kind::Null) {
-            } else if written.eq_ignore_ascii_case("message") {
+            } else if same_field("message", written) {
                 match value.decode::<String>() {
                     Err(error) => errors.push(Diagnostic::error(format!("{key}.message"), error.at, error.message)),
                     Ok(text) => match compiler.compile(&text.value) {
@@ -73,6 +76,7 @@ impl Template {
                         warnings.extend(section.unknown_fields().into_iter().map(|(field, at)| {
                             Diagnostic::error(format!("{key}.{field}"), at, "unknown field; it means nothing").warning()
                         }));
+                        template.sections.retain(|(other, _)| other.key != kind.key);
                         template.sections.push((kind, section));
                     }
                     Err(found) => errors.extend(found.into_iter().map(|error| {

@@ -130,15 +130,17 @@ impl Trigger {
                 diagnostic
             })
         })?;
-        let warnings = decoded
-            .unknown
-            .into_iter()
-            .map(|(name, at)| {
-                Diagnostic::error(key, at, format!("a condition has no field `{name}`"))
-                    .warning()
-                    .hint("the fields are `when`, `send`, `oncePer` and `description`")
-            })
-            .collect();
+        let unknown = decoded.unknown.into_iter().map(|(name, at)| {
+            Diagnostic::error(key, at, format!("a condition has no field `{name}`"))
+                .warning()
+                .hint("the fields are `when`, `send`, `oncePer` and `description`")
+        });
+        let shadowed = decoded.shadowed.into_iter().map(|(name, at)| {
+            Diagnostic::error(key, at, format!("`{name}` is not used: the field is written again in other letters"))
+                .warning()
+                .hint("remove one of the two")
+        });
+        let warnings = unknown.chain(shadowed).collect();
         let mut conditions = Vec::with_capacity(decoded.value.len());
         for (index, source) in decoded.value.into_iter().enumerate() {
             conditions.push(Condition::compile(key, index, source).map_err(TriggerError::Expression)?);

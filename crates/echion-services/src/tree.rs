@@ -25,6 +25,7 @@ impl Tree {
             Kind::Null => Tree::Fixed(Value::Null),
             Kind::Bool(b) => Tree::Fixed(Value::Bool(*b)),
             Kind::Int(i) => Tree::Fixed((*i).into()),
+            Kind::Uint(i) => Tree::Fixed((*i).into()),
             Kind::Float(f) => Tree::Fixed((*f).into()),
             Kind::Text { text, .. } => match compiler.compile(text) {
                 Ok(text) => Tree::Text(text),
@@ -58,6 +59,7 @@ impl Tree {
             Kind::Null => Value::Null,
             Kind::Bool(b) => Value::Bool(*b),
             Kind::Int(i) => (*i).into(),
+            Kind::Uint(i) => (*i).into(),
             Kind::Float(f) => (*f).into(),
             Kind::Text { text, .. } => Value::String(text.clone()),
             Kind::List(items) => Value::Array(items.iter().map(Tree::plain).collect()),

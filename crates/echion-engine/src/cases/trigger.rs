@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::canned::Canned;
 use super::expr::value_of;
-use crate::config::Config;
+use crate::config::{Config, refused_there};
 use crate::trigger::{Trigger, TriggerError};
 use crate::variables::{EvaluationContext, Repository};
 
@@ -19,19 +19,27 @@ use crate::variables::{EvaluationContext, Repository};
 pub fn answer(case: &Json) -> Json {
     let id = case.get("id").cloned().unwrap_or_default();
     match run(case) {
-        Ok(results) => json!({"id": id, "results": results}),
+        Ok(Outcome { results, warnings }) if warnings.is_empty() => json!({"id": id, "results": results}),
+        Ok(Outcome { results, warnings }) => json!({"id": id, "results": results, "warnings": warnings}),
         Err((field, error)) => json!({"id": id, field: error}),
     }
 }
 
-fn run(case: &Json) -> Result<Vec<Json>, (&'static str, String)> {
+/// What became of a trigger that can be used.
+struct Outcome {
+    results: Vec<Json>,
+    warnings: Vec<String>,
+}
+
+fn run(case: &Json) -> Result<Outcome, (&'static str, String)> {
     let text = match case.get("trigger") {
         Some(Json::String(text)) => text.clone(),
         Some(list) => list.to_string(),
         None => return Err(("err", "the case has no `trigger`".to_owned())),
     };
-    let node = yaml::parse(&text).map_err(|error| ("config_err", error.to_string()))?;
-    let (trigger, _) = Trigger::parse("trigger", &node).map_err(|error| match error {
+    let (node, notes) = yaml::parse_with_notes(&text).map_err(|error| ("config_err", error.to_string()))?;
+    let notes = notes.iter().map(|note| refused_there("trigger", note));
+    let (trigger, warnings) = Trigger::parse("trigger", &node).map_err(|error| match error {
         TriggerError::Shape(diagnostic) => ("config_err", diagnostic.to_string()),
         TriggerError::Expression(diagnostic) => ("compile_err", diagnostic.to_string()),
     })?;
@@ -51,7 +59,7 @@ fn run(case: &Json) -> Result<Vec<Json>, (&'static str, String)> {
     let repository: Arc<dyn Repository> = Arc::new(Canned::new(case.get("repo")));
     let context = EvaluationContext::new(clock(case), repository);
     let variables = Map::of_any(context.variables(&config, &app, project.as_ref(), ""));
-    Ok(trigger
+    let results = trigger
         .conditions
         .iter()
         .map(|condition| {
@@ -67,7 +75,8 @@ fn run(case: &Json) -> Result<Vec<Json>, (&'static str, String)> {
             }
             result
         })
-        .collect())
+        .collect();
+    Ok(Outcome { results, warnings: notes.chain(warnings).map(|warning| warning.to_string()).collect() })
 }
 
 /// The case's `now`, or the beginning of 1970.

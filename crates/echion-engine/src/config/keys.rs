@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use echion_model::yaml::{self, Node};
+use echion_model::yaml::{self, Kind, Node, Note};
 use echion_model::{Diagnostic, Environment, ServiceKind};
 use echion_value::{Map, Type, Value};
 use serde::de::DeserializeOwned;
@@ -118,7 +118,7 @@ impl Loader<'_> {
         if self.config.legacy.has_template(name) {
             return Ok(());
         }
-        let node = read(key, text)?;
+        let node = self.read(key, text)?;
         let (template, warnings) = Template::compile(key, &node, self.kinds)?;
         let template = template.versioned(version_of([text.as_bytes()]));
         self.config.templates.insert(name.to_owned(), Arc::new(template));
@@ -127,7 +127,7 @@ impl Loader<'_> {
     }
 
     fn trigger(&mut self, key: &str, name: &str, text: &str) -> Result<(), Vec<Diagnostic>> {
-        let mut node = read(key, text)?;
+        let mut node = self.read(key, text)?;
         self.config.legacy.override_trigger(name, &mut node);
         self.compile_trigger(key, name, &node, text)
     }
@@ -157,7 +157,7 @@ impl Loader<'_> {
         let type_name = rest.split('.').next().unwrap_or_default();
         let name = service_name(rest);
         let kind = self.kind(key, type_name)?;
-        let mut node = read(key, text)?;
+        let mut node = self.read(key, text)?;
         let mut missing = Vec::new();
         let mut values = Vec::new();
         node.rewrite(&mut |text| {
@@ -213,7 +213,10 @@ impl Loader<'_> {
     }
 
     fn subscriptions(&mut self, key: &str, text: &str) -> Result<(), Vec<Diagnostic>> {
-        let entries: Vec<SubscriptionSource> = self.decode(key, text)?;
+        let node = self.read(key, text)?;
+        let entries: Vec<SubscriptionSource> = self.decode_node(key, &node, text)?;
+        let warnings = numbers_for_names(&node);
+        self.config.diagnostics.extend(warnings.iter().map(|note| refused_there(key, note).in_text(text)));
         self.subscribe(key, entries);
         Ok(())
     }
@@ -247,8 +250,24 @@ impl Loader<'_> {
         Ok(())
     }
 
+    /// Reads the YAML of a key. What Argo CD Notifications would refuse is a warning: here it works.
+    fn read(&mut self, key: &str, text: &str) -> Result<Node, Vec<Diagnostic>> {
+        // Service options may hold secrets in clear text, so their lines are not shown.
+        let shown = |diagnostic: Diagnostic| {
+            if key.starts_with("service.") { diagnostic } else { diagnostic.in_text(text) }
+        };
+        let (node, notes) = yaml::parse_with_notes(text)
+            .map_err(|error| vec![shown(Diagnostic::error(key, (error.line, error.column), error.message))])?;
+        self.config.diagnostics.extend(notes.iter().map(|note| shown(refused_there(key, note))));
+        Ok(node)
+    }
+
     fn decode<T: DeserializeOwned>(&mut self, key: &str, text: &str) -> Result<T, Vec<Diagnostic>> {
-        let node = read(key, text)?;
+        let node = self.read(key, text)?;
+        self.decode_node(key, &node, text)
+    }
+
+    fn decode_node<T: DeserializeOwned>(&mut self, key: &str, node: &Node, text: &str) -> Result<T, Vec<Diagnostic>> {
         let decoded = node.decode::<T>().map_err(|error| {
             let inner = error.key.as_str();
             let dot = if inner.is_empty() || inner.starts_with('[') { "" } else { "." };
@@ -317,12 +336,28 @@ impl Loader<'_> {
     }
 }
 
-fn read(key: &str, text: &str) -> Result<Node, Vec<Diagnostic>> {
-    yaml::parse(text).map_err(|error| {
-        // Service options may hold secrets in clear text, so their lines are not shown.
-        let diagnostic = Diagnostic::error(key, (error.line, error.column), error.message);
-        vec![if key.starts_with("service.") { diagnostic } else { diagnostic.in_text(text) }]
-    })
+/// Recipients and triggers of subscriptions that are no texts: elsewhere, numbers become texts where a text is wanted.
+fn numbers_for_names(subscriptions: &Node) -> Vec<Note> {
+    let entries = |node: &Node| match &node.kind {
+        Kind::List(items) => items.clone(),
+        _ => Vec::new(),
+    };
+    let lists = entries(subscriptions).into_iter().flat_map(|entry| entry.entries().to_vec());
+    let names = lists.filter(|(key, _)| key.text().is_some_and(|key| matches!(key, "recipients" | "triggers")));
+    let wrong = names.flat_map(|(_, list)| entries(&list)).filter(|name| !matches!(name.kind, Kind::Text { .. }));
+    let note = |name: Node| Note {
+        what: "a name that is no text",
+        instead: "put it into quotes",
+        line: name.line,
+        column: name.column,
+    };
+    wrong.map(note).collect()
+}
+
+/// A warning about what works here and not with Argo CD Notifications.
+pub(crate) fn refused_there(key: &str, note: &Note) -> Diagnostic {
+    let message = format!("Argo CD Notifications refuses {}", note.what);
+    Diagnostic::error(key, (note.line, note.column), message).warning().hint(note.instead)
 }
 
 pub(super) fn copy<T: Clone>(from: &BTreeMap<String, T>, to: &mut BTreeMap<String, T>, name: &str) -> bool {

@@ -14,6 +14,7 @@ use echion_value::{Map, Value};
 use sha1::{Digest as _, Sha1};
 
 pub use documents::{Documents, DocumentsError, Sources};
+pub(crate) use keys::refused_there;
 
 use crate::subscription::Subscription;
 use crate::template::Template;

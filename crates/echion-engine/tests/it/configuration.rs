@@ -36,6 +36,42 @@ fn three_errors_break_three_keys() {
     assert!(config.services.contains_key("hook"));
 }
 
+/// Whoever goes back to Argo CD Notifications would find the whole configuration unusable.
+#[test]
+fn what_argo_cd_notifications_refuses_works_with_a_warning() {
+    let config = config(&[
+        ("template.a", "message: \"a\\/b\"\n"),
+        ("trigger.version", "%YAML 1.2\n---\n- when: 'true'\n  send: [a]\n"),
+        ("trigger.key", "- when: 'true'\n  ~: x\n  send: [a]\n"),
+        ("trigger.tag", "- when: 'true'\n  oncePer: !!null x\n  send: [a]\n"),
+        ("trigger.tab", "- send:\n  - \ta\n  when: 'true'\n"),
+        ("trigger.twice", "- SEND: b\n  send: [a]\n  when: 'true'\n"),
+        ("service.webhook.hook", "{url: http://127.0.0.1:1/?a=b}\n"),
+        ("subscriptions", "- recipients: ['hook:x', 7]\n  triggers: [tab]\n"),
+    ]);
+    let warnings: Vec<String> = config
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Warning)
+        .map(|diagnostic| format!("{diagnostic} | {}", diagnostic.hint))
+        .collect();
+    let expected = [
+        "service.webhook.hook:1:26: Argo CD Notifications refuses `?` in a text without quotes inside brackets | put the text into quotes",
+        "subscriptions:1:26: Argo CD Notifications refuses a name that is no text | put it into quotes",
+        "template.a:1:12: Argo CD Notifications refuses the escape `\\/` | write `/`",
+        "trigger.key:2:3: a condition has no field `null` | the fields are `when`, `send`, `oncePer` and `description`",
+        "trigger.key:2:3: Argo CD Notifications refuses a key that is null | put it into quotes",
+        "trigger.tab:2:5: Argo CD Notifications refuses a tab after `-` | write blanks",
+        "trigger.tag:2:19: Argo CD Notifications refuses `!!null` before a text | remove the tag or the text",
+        "trigger.twice:1:3: `SEND` is not used: the field is written again in other letters | remove one of the two",
+        "trigger.version:1:1: Argo CD Notifications refuses a version of YAML other than 1.1 | remove the line",
+    ];
+    for warning in expected {
+        assert!(warnings.iter().any(|found| found == warning), "{warning}\n{warnings:#?}");
+    }
+    assert_eq!((config.triggers.len(), config.services.len()), (5, 1), "{:#?}", config.diagnostics);
+}
+
 #[test]
 fn a_broken_key_keeps_its_last_valid_version() {
     let good = [("template.a", "message: old\n"), ("trigger.a", "- when: 'true'\n  send: [a]\n")];

@@ -2,11 +2,13 @@
 //! a text is wanted, null leaves the default, unknown keys are collected instead of refused.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
+use super::mapping::float_text;
 use super::{Kind, Node};
 use crate::Secret;
 use crate::secret::SECRET;
@@ -18,6 +20,8 @@ pub struct Decoded<T> {
     pub value: T,
     /// Keys that the target does not have, with their places.
     pub unknown: Vec<(String, (u32, u32))>,
+    /// Keys that mean nothing because their field is written a second time, in other letters.
+    pub shadowed: Vec<(String, (u32, u32))>,
     /// Every secret among the options, to keep it out of what is said later.
     pub secrets: Vec<Secret>,
 }
@@ -60,8 +64,8 @@ impl Node {
     pub fn decode<T: DeserializeOwned>(&self) -> Result<Decoded<T>, DecodeError> {
         let notes = RefCell::new(Notes::default());
         let value = T::deserialize(NodeDeserializer { node: self, notes: &notes })?;
-        let Notes { unknown, secrets } = notes.into_inner();
-        Ok(Decoded { value, unknown, secrets })
+        let Notes { unknown, shadowed, secrets } = notes.into_inner();
+        Ok(Decoded { value, unknown, shadowed, secrets })
     }
 }
 
@@ -69,6 +73,7 @@ impl Node {
 #[derive(Default)]
 struct Notes {
     unknown: Vec<(String, (u32, u32))>,
+    shadowed: Vec<(String, (u32, u32))>,
     secrets: Vec<Secret>,
 }
 
@@ -101,11 +106,8 @@ impl<'a> NodeDeserializer<'a> {
             Kind::Null => Some(String::new()),
             Kind::Bool(b) => Some(b.to_string()),
             Kind::Int(i) => Some(i.to_string()),
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "Argo CD Notifications prints such numbers with 32 bits"
-            )]
-            Kind::Float(f) => Some((*f as f32).to_string()),
+            Kind::Uint(i) => Some(i.to_string()),
+            Kind::Float(f) => Some(float_text(*f)),
             Kind::Text { text, .. } => Some(text.clone()),
             Kind::List(_) | Kind::Map(_) => None,
         }
@@ -117,7 +119,9 @@ impl<'a> NodeDeserializer<'a> {
             Kind::Null => &[],
             _ => return Err(self.mismatch("a mapping")),
         };
-        self.placed(visitor.visit_map(Entries { entries: entries.iter(), fields, value: None, notes: self.notes }))
+        let winners = fields.map(|fields| winners(entries, fields)).unwrap_or_default();
+        let entries = entries.iter();
+        self.placed(visitor.visit_map(Entries { entries, fields, winners, value: None, notes: self.notes }))
     }
 }
 
@@ -141,6 +145,7 @@ impl<'a> de::Deserializer<'a> for NodeDeserializer<'a> {
             Kind::Null => visitor.visit_unit(),
             Kind::Bool(b) => visitor.visit_bool(*b),
             Kind::Int(i) => visitor.visit_i64(*i),
+            Kind::Uint(i) => visitor.visit_u64(*i),
             Kind::Float(f) => visitor.visit_f64(*f),
             Kind::Text { text, .. } => visitor.visit_str(text),
             Kind::List(_) => self.deserialize_seq(visitor),
@@ -299,6 +304,7 @@ impl<'a> SeqAccess<'a> for Items<'a> {
 struct Entries<'a> {
     entries: std::slice::Iter<'a, (Node, Node)>,
     fields: Option<&'static [&'static str]>,
+    winners: HashMap<&'static str, &'a str>,
     value: Option<(&'a str, &'a Node)>,
     notes: &'a RefCell<Notes>,
 }
@@ -313,16 +319,17 @@ impl<'a> MapAccess<'a> for Entries<'a> {
                 None => written,
                 // Null leaves the default of a field, so the field is not visited at all.
                 Some(_) if matches!(value.kind, Kind::Null) => continue,
-                Some(fields) => {
-                    let field = fields.iter().find(|f| **f == written);
-                    match field.or_else(|| fields.iter().find(|f| f.eq_ignore_ascii_case(written))) {
-                        Some(field) => field,
-                        None => {
-                            self.notes.borrow_mut().unknown.push((written.to_owned(), key.at()));
-                            continue;
-                        }
+                Some(fields) => match field_of(fields, written) {
+                    Some(field) if self.winners.get(field).is_some_and(|winner| *winner != written) => {
+                        self.notes.borrow_mut().shadowed.push((written.to_owned(), key.at()));
+                        continue;
                     }
-                }
+                    Some(field) => field,
+                    None => {
+                        self.notes.borrow_mut().unknown.push((written.to_owned(), key.at()));
+                        continue;
+                    }
+                },
             };
             self.value = Some((written, value));
             let key: StrDeserializer<'_, DecodeError> = name.into_deserializer();
@@ -335,6 +342,37 @@ impl<'a> MapAccess<'a> for Entries<'a> {
         let Some((key, node)) = self.value.take() else { return Err(de::Error::custom("a value without a key")) };
         seed.deserialize(NodeDeserializer { node, notes: self.notes }).map_err(|error| within(error, key, node))
     }
+}
+
+/// The field that a key means: the one of its name, else the one of its name in other letters.
+fn field_of(fields: &'static [&'static str], key: &str) -> Option<&'static str> {
+    let folded = || fields.iter().find(|field| same_field(field, key));
+    fields.iter().find(|field| **field == key).or_else(folded).copied()
+}
+
+/// Whether a key means a field, in whatever letters. Go folds two more letters into ASCII: the long s and the sign of kelvin.
+#[must_use]
+pub fn same_field(field: &str, key: &str) -> bool {
+    let fold = |c: char| match c {
+        '\u{17F}' => 's',
+        '\u{212A}' => 'k',
+        c => c.to_ascii_lowercase(),
+    };
+    field.chars().map(fold).eq(key.chars().map(fold))
+}
+
+/// The key of each field that is written in several ways: Argo CD Notifications reads them in the order of their bytes, so the last one
+/// that is not null is taken.
+fn winners<'a>(entries: &'a [(Node, Node)], fields: &'static [&'static str]) -> HashMap<&'static str, &'a str> {
+    let mut winners = HashMap::new();
+    for (key, value) in entries {
+        let written = key.text().unwrap_or_default();
+        if let Some(field) = field_of(fields, written).filter(|_| value.kind != Kind::Null) {
+            let winner = winners.entry(field).or_insert(written);
+            *winner = (*winner).max(written);
+        }
+    }
+    winners
 }
 
 fn within(mut error: DecodeError, key: &str, node: &Node) -> DecodeError {
@@ -376,6 +414,18 @@ mod tests {
         };
         assert_eq!(decoded.value, want);
         assert_eq!(decoded.unknown, [("nope".to_owned(), (5, 1))]);
+    }
+
+    #[test]
+    fn of_two_spellings_of_a_field_the_last_in_the_order_of_bytes_is_taken() {
+        for (text, want) in [
+            ("HTML: false\nhtml: true\n", true),
+            ("html: true\nHtml: false\n", true),
+            ("Html: true\nhtml: null\n", true),
+            ("HTML: true\nHtml: false\n", false),
+        ] {
+            assert_eq!(parse(text).unwrap().decode::<Options>().unwrap().value.html, want, "{text}");
+        }
     }
 
     #[test]

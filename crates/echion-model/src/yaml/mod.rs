@@ -3,12 +3,17 @@
 
 mod build;
 mod decode;
+mod mapping;
+mod properties;
 mod scalar;
+mod scalars;
+mod scanner;
+mod text;
 
 use echion_value::{Map, Value};
 
-pub use build::{parse, parse_all};
-pub use decode::{DecodeError, Decoded};
+pub use build::{parse, parse_all, parse_with_notes};
+pub use decode::{DecodeError, Decoded, same_field};
 
 /// A node with its place in the text, from 1.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,8 +33,10 @@ pub enum Kind {
     Null,
     /// A boolean, `yes` and `off` included.
     Bool(bool),
-    /// A whole number that fits into 64 bits.
+    /// A whole number that fits into 64 bits with a sign.
     Int(i64),
+    /// A whole number that fits into 64 bits only without a sign.
+    Uint(u64),
     /// Any other number.
     Float(f64),
     /// A text. `plain` is true when it was written without quotes: after substitution such a text is read once more.
@@ -51,6 +58,19 @@ pub enum Kind {
 pub struct YamlError {
     /// What is wrong.
     pub message: String,
+    /// Its line, from 1.
+    pub line: u32,
+    /// Its column in characters, from 1.
+    pub column: u32,
+}
+
+/// What is read here and refused by Argo CD Notifications, which makes its whole configuration unusable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What it refuses, as the end of a sentence.
+    pub what: &'static str,
+    /// What to write instead.
+    pub instead: &'static str,
     /// Its line, from 1.
     pub line: u32,
     /// Its column in characters, from 1.
@@ -94,7 +114,7 @@ impl Node {
         match self.kind {
             Kind::Null => "nothing",
             Kind::Bool(_) => "a boolean",
-            Kind::Int(_) | Kind::Float(_) => "a number",
+            Kind::Int(_) | Kind::Uint(_) | Kind::Float(_) => "a number",
             Kind::Text { .. } => "a text",
             Kind::List(_) => "a list",
             Kind::Map(_) => "a mapping",
@@ -108,6 +128,7 @@ impl Node {
             Kind::Null => Value::Nil,
             Kind::Bool(b) => Value::Bool(*b),
             Kind::Int(i) => Value::Int64(*i),
+            Kind::Uint(i) => Value::Float(*i as f64),
             Kind::Float(f) => Value::Float(*f),
             Kind::Text { text, .. } => Value::from(text.as_str()),
             Kind::List(items) => Value::from(items.iter().map(Node::to_value).collect::<Vec<_>>()),
