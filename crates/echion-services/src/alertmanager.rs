@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use url::Url;
 
+use crate::forge::REPOSITORY;
 use crate::http::{Address, Http, Request};
 use crate::options::{Shaped, options};
 use crate::section::{self, Rendered, field};
@@ -33,10 +34,6 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     open: vendor::open::<Alertmanager>,
     section: Some(SectionKind { key: "alertmanager", fields: FIELDS, compile, merge }),
 };
-
-/// The repository of the first source.
-const REPOSITORY: &str =
-    "{{with .app.spec.source}}{{.repoURL}}{{else}}{{with .app.spec.sources}}{{(index . 0).repoURL}}{{end}}{{end}}";
 
 static FIELDS: &[Field] = &[
     field(

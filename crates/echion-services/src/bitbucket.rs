@@ -3,17 +3,18 @@
 //! API: <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-commit-statuses/>. *Recipient* is not used: the template names the repository.
 
 use async_trait::async_trait;
-use echion_model::{
-    Channel, Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
-};
+use echion_model::{Channel, Field, Limits, Message, OptionsError, Secret, SendError, ServiceKind};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
-use crate::answer::before_delivery;
-use crate::forge::{self, COMMENT, PLACE, Place};
+use crate::forge::{self, COMMENT, Forge, Host, PLACE, Place};
 use crate::http::{Address, Answer, Http, Request};
 use crate::options::options;
-use crate::section::{Rendered, cut, field, section};
-use crate::vendor::{self, Opening, Vendor};
+use crate::section::{self, Rendered, cut, section};
+use crate::vendor::{self, Opening};
+
+/// Longest key of a build status in characters.
+const LONGEST_KEY: usize = 40;
 
 /// The type.
 pub(crate) static KIND: ServiceKind = ServiceKind {
@@ -24,22 +25,17 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     limits: Limits { body: None, budget: None },
     example: "token: $bitbucket-token\n",
     options: Options::TABLE,
-    open: vendor::open::<Bitbucket>,
-    section: section!("bitbucket", FIELDS, forge::merge),
+    open: vendor::open::<Forge<Bitbucket>>,
+    section: section!("bitbucket", FIELDS, section::present),
 };
 
-static FIELDS: &[Field] = &[
-    PLACE[0],
-    PLACE[1],
-    PLACE[2],
-    field("pullRequestComment", FieldShape::Fields(COMMENT), "a comment on every open pull request with the commit"),
-];
+static FIELDS: &[Field] = &[PLACE[0], PLACE[1], PLACE[2], COMMENT];
 
 options! {
     struct Options {
-        /// An access token of the repository or workspace, or an app password with `username`.
+        /// An access token of the repository, project or workspace; or somebody's API token, with `username`.
         "token" token: Secret,
-        /// Whose app password it is.
+        /// Whose API token it is: the e-mail address of the Atlassian account.
         "username" username: String,
         /// Where the API is.
         "apiURL" api_url: String = "https://api.bitbucket.org/2.0".to_owned(), "https://api.bitbucket.org/2.0",
@@ -55,8 +51,13 @@ struct Bitbucket {
 }
 
 #[async_trait]
-impl Vendor for Bitbucket {
+impl Host for Bitbucket {
     const KIND: &'static ServiceKind = &KIND;
+    const WHO: &'static str = "Bitbucket";
+    const ITEMS: &'static str = "/values";
+    const NUMBER: &'static str = "id";
+    const LONG_PAGE: &'static [(&'static str, &'static str)] = &[("pagelen", "100")];
+    const TEXT: &'static str = "/content/raw";
     type Options = Options;
 
     fn open(options: Options, opening: &Opening<'_>) -> Result<Self, OptionsError> {
@@ -65,95 +66,68 @@ impl Vendor for Bitbucket {
         Ok(Self { base, token: options.token, username: options.username, http: opening.http()? })
     }
 
-    async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
-        let section = vendor::needed(&message, "bitbucket")?;
-        let place = Place::of(&section, "bitbucket")?;
-        let mut said = Vec::new();
-        if let Some(status) = section.inner("status") {
-            self.status(&place, &status, &message).await?;
-            said.push("status");
-        }
-        if let Some(comment) = section.inner("pullRequestComment") {
-            self.comment(&place, &comment, message.now).await?;
-            said.push("comment");
-        }
-        if said.is_empty() {
-            let hint = "give the section `bitbucket` of the template `status` or `pullRequestComment`";
-            return Err(SendError::rejected("the `bitbucket` section has no action", hint));
-        }
-        Ok(Receipt { answer: said.join(", ") })
-    }
-
-    fn channel(&self, _: &str, _: &str) -> Channel {
+    fn channel(&self) -> Channel {
         vendor::by_token(&KIND, &self.base, self.token.expose())
     }
-}
 
-impl Bitbucket {
-    fn url(&self, place: &Place, more: &[&str]) -> Address {
-        let path = place.path.split('/').take(2);
-        self.base.segments(["repositories"].into_iter().chain(path).chain(more.iter().copied()))
-    }
-
-    async fn call(&self, method: &str, url: Address, body: Option<&Value>, now: i64) -> Result<Answer, SendError> {
-        let mut request = Request::new(method, url);
-        request = match self.username.as_str() {
+    async fn call(&self, request: Request, now: i64) -> Result<Answer, SendError> {
+        let request = match self.username.as_str() {
             "" => request.bearer(&self.token),
             user => request.basic(user, &self.token),
         };
-        if let Some(body) = body {
-            request = request.json(body);
-        }
         forge::call(&self.http, request, now).await
     }
 
-    /// The values of a page.
-    async fn list(&self, url: Address, now: i64) -> Result<Vec<Value>, SendError> {
-        let answer = self.call("GET", url, None, now).await?;
-        let values = answer.json().and_then(|body| body.get("values")?.as_array().cloned());
-        values.ok_or_else(|| before_delivery(answer.unknown("Bitbucket")))
-    }
-
-    async fn status(&self, place: &Place, fields: &Rendered, message: &Message<'_>) -> Result<(), SendError> {
+    async fn part(&self, _: &str, fields: &Rendered, place: &Place, message: &Message<'_>) -> Result<(), SendError> {
         let state = match fields.text("state") {
             "success" => "SUCCESSFUL",
             "failure" | "error" => "FAILED",
             "pending" => "INPROGRESS",
             state => state,
         };
-        let label = fields.text("label");
+        let label = forge::label(fields);
         let body = json!({
-            // Longer keys are refused.
-            "key": label.chars().take(40).collect::<String>(),
+            "key": key(label),
             "name": label,
             "state": state,
             "description": cut(&message.notification.message, 255),
             "url": fields.some("targetURL").unwrap_or("https://argo-cd.readthedocs.io"),
         });
         let url = self.url(place, &["commit", &place.revision, "statuses", "build"]);
-        self.call("POST", url, Some(&body), message.now).await.map(drop)
+        self.call(Request::post(url).json(&body), message.now).await.map(drop)
     }
 
-    async fn comment(&self, place: &Place, fields: &Rendered, now: i64) -> Result<(), SendError> {
-        let (mut text, mut tag) = forge::comment(fields);
-        if let Some(written) = fields.some("commentTag") {
-            // Bitbucket shows HTML comments; a link without a text is not shown.
-            text = format!("{}\n\n[](#echion-{written})", fields.text("content"));
-            tag = Some(format!("(#echion-{written})"));
-        }
-        let body = json!({ "content": { "raw": text } });
-        for request in self.list(self.url(place, &["commit", &place.revision, "pullrequests"]), now).await? {
-            let Some(number) = request.get("id").map(ToString::to_string) else { continue };
-            let comments = self.url(place, &["pullrequests", &number, "comments"]);
-            let listed = match &tag {
-                Some(_) => self.list(comments.with_query(&[("pagelen", "100")]), now).await?,
-                None => Vec::new(),
-            };
-            match forge::tagged(&listed, "/content/raw", tag.as_deref()) {
-                Some(id) => self.call("PUT", comments.segments([id.as_str()]), Some(&body), now).await?,
-                None => self.call("POST", comments, Some(&body), now).await?,
-            };
-        }
-        Ok(())
+    fn pulls(&self, place: &Place) -> Address {
+        self.url(place, &["commit", &place.revision, "pullrequests"])
     }
+
+    fn comments(&self, place: &Place, number: &str) -> Address {
+        self.url(place, &["pullrequests", number, "comments"])
+    }
+
+    fn body(text: &str) -> Value {
+        json!({ "content": { "raw": text } })
+    }
+
+    /// Bitbucket shows HTML comments; a link without a text is not shown.
+    fn mark(tag: &str) -> String {
+        format!("\n\n[](#echion-{tag})")
+    }
+}
+
+impl Bitbucket {
+    fn url(&self, place: &Place, more: &[&str]) -> Address {
+        self.base.segments(["repositories"].into_iter().chain(place.repository()).chain(more.iter().copied()))
+    }
+}
+
+/// The key of a build status. Longer ones are refused, and two that only differ behind their 40th character must not be one.
+fn key(label: &str) -> String {
+    const DIGITS: usize = 8;
+    if label.chars().count() <= LONGEST_KEY {
+        return label.to_owned();
+    }
+    let hash = hex::encode(Sha256::digest(label));
+    let beginning: String = label.chars().take(LONGEST_KEY - DIGITS - 1).collect();
+    format!("{beginning}-{}", &hash[..DIGITS])
 }

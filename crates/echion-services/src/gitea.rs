@@ -3,17 +3,15 @@
 //! API: <https://docs.gitea.com/api/next/>. *Recipient* is not used: the template names the repository.
 
 use async_trait::async_trait;
-use echion_model::{
-    Channel, Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
-};
+use echion_model::{Channel, Field, Limits, Message, OptionsError, Secret, SendError, ServiceKind};
 use serde_json::{Value, json};
 
 use crate::answer::before_delivery;
-use crate::forge::{self, COMMENT, PLACE, Place};
+use crate::forge::{self, COMMENT, Forge, Host, PLACE, Place};
 use crate::http::{Address, Answer, Http, Request};
 use crate::options::options;
-use crate::section::{Rendered, cut, field, section};
-use crate::vendor::{self, Opening, Vendor};
+use crate::section::{self, Rendered, cut, section};
+use crate::vendor::{self, Opening};
 
 /// The type.
 pub(crate) static KIND: ServiceKind = ServiceKind {
@@ -24,16 +22,11 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     limits: Limits { body: None, budget: None },
     example: "apiURL: https://gitea.example.com/api/v1\ntoken: $gitea-token\n",
     options: Options::TABLE,
-    open: vendor::open::<Gitea>,
-    section: section!("gitea", FIELDS, forge::merge),
+    open: vendor::open::<Forge<Gitea>>,
+    section: section!("gitea", FIELDS, section::present),
 };
 
-static FIELDS: &[Field] = &[
-    PLACE[0],
-    PLACE[1],
-    PLACE[2],
-    field("pullRequestComment", FieldShape::Fields(COMMENT), "a comment on every open pull request with the commit"),
-];
+static FIELDS: &[Field] = &[PLACE[0], PLACE[1], PLACE[2], COMMENT];
 
 options! {
     struct Options {
@@ -52,8 +45,11 @@ struct Gitea {
 }
 
 #[async_trait]
-impl Vendor for Gitea {
+impl Host for Gitea {
     const KIND: &'static ServiceKind = &KIND;
+    const WHO: &'static str = "Gitea";
+    const LONG_PAGE: &'static [(&'static str, &'static str)] = &[];
+    const EDIT: &'static str = "PATCH";
     type Options = Options;
 
     fn open(options: Options, opening: &Opening<'_>) -> Result<Self, OptionsError> {
@@ -62,84 +58,57 @@ impl Vendor for Gitea {
         Ok(Self { base, token: options.token, http: opening.http()? })
     }
 
-    async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
-        let section = vendor::needed(&message, "gitea")?;
-        let place = Place::of(&section, "gitea")?;
-        let mut said = Vec::new();
-        if let Some(status) = section.inner("status") {
-            self.status(&place, &status, &message).await?;
-            said.push("status");
-        }
-        if let Some(comment) = section.inner("pullRequestComment") {
-            self.comment(&place, &comment, message.now).await?;
-            said.push("comment");
-        }
-        if said.is_empty() {
-            let hint = "give the section `gitea` of the template `status` or `pullRequestComment`";
-            return Err(SendError::rejected("the `gitea` section has no action", hint));
-        }
-        Ok(Receipt { answer: said.join(", ") })
-    }
-
-    fn channel(&self, _: &str, _: &str) -> Channel {
+    fn channel(&self) -> Channel {
         vendor::by_token(&KIND, &self.base, self.token.expose())
     }
-}
 
-impl Gitea {
-    fn url(&self, place: &Place, more: &[&str]) -> Address {
-        let path = place.path.split('/').take(2);
-        self.base.segments(["repos"].into_iter().chain(path).chain(more.iter().copied()))
+    async fn call(&self, request: Request, now: i64) -> Result<Answer, SendError> {
+        forge::call(&self.http, request.header("Authorization", format!("token {}", self.token.expose())), now).await
     }
 
-    async fn call(&self, method: &str, url: Address, body: Option<&Value>, now: i64) -> Result<Answer, SendError> {
-        let mut request = Request::new(method, url).header("Authorization", format!("token {}", self.token.expose()));
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        forge::call(&self.http, request, now).await
-    }
-
-    async fn status(&self, place: &Place, fields: &Rendered, message: &Message<'_>) -> Result<(), SendError> {
+    async fn part(&self, _: &str, fields: &Rendered, place: &Place, message: &Message<'_>) -> Result<(), SendError> {
         let mut body = json!({
             "state": fields.text("state"),
-            "context": fields.text("label"),
+            "context": forge::label(fields),
             "description": cut(&message.notification.message, 255),
         });
         if let Some(url) = fields.some("targetURL") {
             body["target_url"] = url.into();
         }
-        self.call("POST", self.url(place, &["statuses", &place.revision]), Some(&body), message.now).await.map(drop)
+        let url = self.url(place, &["statuses", &place.revision]);
+        self.call(Request::post(url).json(&body), message.now).await.map(drop)
     }
 
-    async fn comment(&self, place: &Place, fields: &Rendered, now: i64) -> Result<(), SendError> {
-        let (text, tag) = forge::comment(fields);
-        let body = json!({ "body": text });
-        let request = Request::get(self.url(place, &["commits", &place.revision, "pull"]))
-            .header("Authorization", format!("token {}", self.token.expose()));
-        let answer = self.http.ask(request, now).await?;
-        if answer.status == 404 {
-            // No pull request has the commit.
-            return Ok(());
-        }
-        let found = answer.json_of("Gitea").map_err(before_delivery)?;
-        let number =
-            found.get("number").map(ToString::to_string).ok_or_else(|| before_delivery(answer.unknown("Gitea")))?;
-        let comments = self.url(place, &["issues", &number, "comments"]);
-        let listed = match &tag {
-            Some(_) => {
-                let answer = self.call("GET", comments.clone(), None, now).await?;
-                answer
-                    .json()
-                    .and_then(|body| body.as_array().cloned())
-                    .ok_or_else(|| before_delivery(answer.unknown("Gitea")))?
+    fn pulls(&self, place: &Place) -> Address {
+        self.url(place, &["commits", &place.revision, "pull"])
+    }
+
+    fn comments(&self, place: &Place, number: &str) -> Address {
+        self.url(place, &["issues", number, "comments"])
+    }
+
+    fn comment(&self, place: &Place, _: &str, id: &str) -> Address {
+        self.url(place, &["issues", "comments", id])
+    }
+
+    async fn found(&self, place: &Place, now: i64) -> Result<Vec<Value>, SendError> {
+        let answer = match self.call(Request::get(self.pulls(place)), now).await {
+            // No pull request has the commit, or nobody sees the commit: the response is the same.
+            Err(error) if error.reason.starts_with("HTTP 404") => {
+                let commit = self.url(place, &["git", "commits", &place.revision]);
+                return self.call(Request::get(commit), now).await.map(|_| Vec::new());
             }
-            None => Vec::new(),
+            answer => answer?,
         };
-        match forge::tagged(&listed, "/body", tag.as_deref()) {
-            Some(id) => self.call("PATCH", self.url(place, &["issues", "comments", &id]), Some(&body), now).await?,
-            None => self.call("POST", comments, Some(&body), now).await?,
-        };
-        Ok(())
+        match answer.json() {
+            Some(pull) if pull.get(Self::NUMBER).is_some() => Ok(vec![pull]),
+            _ => Err(before_delivery(answer.unknown(Self::WHO))),
+        }
+    }
+}
+
+impl Gitea {
+    fn url(&self, place: &Place, more: &[&str]) -> Address {
+        self.base.segments(["repos"].into_iter().chain(place.repository()).chain(more.iter().copied()))
     }
 }

@@ -14,7 +14,7 @@ use echion_model::{
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-use crate::http::{Address, Http, Transport, hex};
+use crate::http::{Address, Http, Transport};
 use crate::redact::Redactor;
 use crate::section::Rendered;
 
@@ -87,7 +87,7 @@ pub(crate) fn counted(kind: &str, url: &Address, token: &str) -> String {
 
 /// The type, and a hash of what identifies a channel.
 pub(crate) fn hashed(kind: &str, identity: &str) -> String {
-    let hash = hex(&Sha256::digest(identity));
+    let hash = hex::encode(Sha256::digest(identity));
     format!("{kind}/{}", &hash[..12])
 }
 

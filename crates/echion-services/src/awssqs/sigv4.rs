@@ -4,7 +4,7 @@ use echion_model::{Secret, SendError};
 use echion_value::time::Time;
 use sha2::{Digest as _, Sha256};
 
-use crate::http::{Request, hex, hmac_sha256};
+use crate::http::{Request, hmac_sha256};
 
 /// Who signs.
 #[derive(Clone, Debug, Default)]
@@ -38,11 +38,11 @@ pub(super) fn sign(
     }
     let (canonical, signed) = canonical(&request);
     let scope = format!("{date}/{region}/{service}/aws4_request");
-    let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex(&Sha256::digest(canonical)));
+    let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex::encode(Sha256::digest(canonical)));
     let first = format!("AWS4{}", credentials.secret.expose()).into_bytes();
     let parts = [date, region, service, "aws4_request"];
     let key = parts.iter().try_fold(first, |key, part| hmac_sha256(&key, part.as_bytes()))?;
-    let signature = hex(&hmac_sha256(&key, text.as_bytes())?);
+    let signature = hex::encode(hmac_sha256(&key, text.as_bytes())?);
     let who = credentials.key.expose();
     let value = format!("AWS4-HMAC-SHA256 Credential={who}/{scope}, SignedHeaders={signed}, Signature={signature}");
     Ok(request.header("Authorization", value))
@@ -64,7 +64,7 @@ fn canonical(request: &Request) -> (String, String) {
     let names = headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(";");
     let mut query: Vec<&str> = url.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()).collect();
     query.sort_unstable();
-    let (path, query, body) = (url.path(), query.join("&"), hex(&Sha256::digest(&request.body)));
+    let (path, query, body) = (url.path(), query.join("&"), hex::encode(Sha256::digest(&request.body)));
     (format!("{}\n{path}\n{query}\n{lines}\n{names}\n{body}", request.method), names)
 }
 

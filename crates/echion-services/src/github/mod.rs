@@ -6,21 +6,16 @@ mod app;
 mod calls;
 
 use async_trait::async_trait;
-use echion_model::{
-    Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
-};
-use serde_json::Value;
+use echion_model::{Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Secret, SendError, ServiceKind};
 
-use crate::http::{Address, Http};
-use crate::newrelic::REVISION;
+use crate::answer::before_delivery;
+use crate::forge::{COMMENT, Forge, Host, PLACE, Place};
+use crate::http::{Address, Answer, Http, Request};
 use crate::options::options;
-use crate::section::{Rendered, field, section};
-use crate::vendor::{self, Opening, Vendor};
-
-pub(crate) use calls::repository_path;
+use crate::section::{self, Rendered, field, section};
+use crate::vendor::{self, Opening};
 
 use app::App;
-use calls::{Calls, Place};
 
 /// The type.
 pub(crate) static KIND: ServiceKind = ServiceKind {
@@ -28,35 +23,24 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     aliases: &[],
     summary: "Reports to GitHub: commit status, deployment, comment on the pull request, check run, dispatch.",
     recipient: "not used: the template names the repository",
-    limits: Limits { body: Some(Length::Characters(calls::LONGEST_COMMENT)), budget: None },
+    limits: Limits { body: Some(Length::Characters(LONGEST_COMMENT)), budget: None },
     example: "appID: 123456\ninstallationID: 12345678\nprivateKey: $github-private-key\n",
     options: Options::TABLE,
-    open: vendor::open::<GitHub>,
-    section: section!("github", FIELDS, merge),
+    open: vendor::open::<Forge<GitHub>>,
+    section: section!("github", FIELDS, section::present),
 };
 
-/// The repository of the first source.
-const REPOSITORY: &str =
-    "{{with .app.spec.source}}{{.repoURL}}{{else}}{{with .app.spec.sources}}{{(index . 0).repoURL}}{{end}}{{end}}";
+/// Longest comment in characters.
+const LONGEST_COMMENT: usize = 65_536;
 
 static FIELDS: &[Field] = &[
-    field(
-        "repoURLPath",
-        FieldShape::TextOr(REPOSITORY),
-        "a template that gives the repository's address; the source's unless set",
-    ),
-    field("revisionPath", FieldShape::TextOr(REVISION), "a template that gives the commit; the synced one unless set"),
-    field("status", FieldShape::Fields(STATUS), "a commit status"),
+    PLACE[0],
+    PLACE[1],
+    PLACE[2],
     field("deployment", FieldShape::Fields(DEPLOYMENT), "a deployment and its status"),
-    field("pullRequestComment", FieldShape::Fields(COMMENT), "a comment on every pull request with the commit"),
+    COMMENT,
     field("checkRun", FieldShape::Fields(CHECK_RUN), "a check run"),
     field("repositoryDispatch", FieldShape::Fields(DISPATCH), "an event that starts workflows"),
-];
-
-static STATUS: &[Field] = &[
-    field("state", FieldShape::Text, "`error`, `failure`, `pending` or `success`"),
-    field("label", FieldShape::Text, "its context, which distinguishes statuses"),
-    field("targetURL", FieldShape::Text, "a link to more"),
 ];
 
 static DEPLOYMENT: &[Field] = &[
@@ -68,11 +52,6 @@ static DEPLOYMENT: &[Field] = &[
     field("autoMerge", FieldShape::Flag, "merge the default branch first; `true` unless set"),
     field("transientEnvironment", FieldShape::Flag, "the environment goes away again"),
     field("reference", FieldShape::Text, "the ref of the deployment; the commit unless set"),
-];
-
-static COMMENT: &[Field] = &[
-    field("content", FieldShape::Text, "the comment"),
-    field("commentTag", FieldShape::Plain, "a comment with the same tag is updated instead of a second one"),
 ];
 
 static CHECK_RUN: &[Field] = &[
@@ -111,15 +90,19 @@ options! {
 
 #[derive(Debug)]
 struct GitHub {
-    name: String,
     app: App,
     base: Address,
     http: Http,
 }
 
 #[async_trait]
-impl Vendor for GitHub {
+impl Host for GitHub {
     const KIND: &'static ServiceKind = &KIND;
+    const WHO: &'static str = "GitHub";
+    const PARTS: &'static [&'static str] =
+        &["status", "deployment", "pullRequestComment", "checkRun", "repositoryDispatch"];
+    const EDIT: &'static str = "PATCH";
+    const LONGEST: usize = LONGEST_COMMENT;
     type Options = Options;
 
     fn open(options: Options, opening: &Opening<'_>) -> Result<Self, OptionsError> {
@@ -135,36 +118,61 @@ impl Vendor for GitHub {
             "" => opening.address("enterpriseBaseURL", "https://api.github.com")?,
             url => enterprise(opening.address("enterpriseBaseURL", url)?),
         };
-        Ok(Self { name: opening.name.to_owned(), app, base, http: opening.http()? })
+        Ok(Self { app, base, http: opening.http()? })
     }
 
-    async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
-        let section = vendor::needed(&message, "github")?;
-        let place = Place::of(&section)?;
-        let calls = Calls { http: &self.http, app: &self.app, base: &self.base, place: &place, now: message.now };
-        // What an earlier attempt has done is not done again: a comment without a tag would come twice.
-        let key = format!("github/{}/{}", self.name, message.id);
-        let mut done = message.memory.recall(&key, message.now).await.ok().flatten().unwrap_or_default();
-        let mut said = Vec::new();
-        for step in ["status", "deployment", "pullRequestComment", "checkRun", "repositoryDispatch"] {
-            let Some(fields) = section.inner(step) else { continue };
-            if !done.split(' ').any(|before| before == step) {
-                calls.make(step, &fields, message.notification.message.as_str()).await?;
-                done = format!("{done} {step}");
-                let day = std::time::Duration::from_secs(2 * 86_400);
-                drop(message.memory.remember(&key, &done, message.now, day).await);
-            }
-            said.push(step);
-        }
-        if said.is_empty() {
-            let hint = "give the section `github` of the template `status`, `deployment` or another part";
-            return Err(SendError::rejected("the `github` section has no action", hint));
-        }
-        Ok(Receipt { answer: said.join(", ") })
-    }
-
-    fn channel(&self, _: &str, _: &str) -> Channel {
+    fn channel(&self) -> Channel {
         vendor::by_token(&KIND, &self.base, &self.app.identity())
+    }
+
+    async fn call(&self, request: Request, now: i64) -> Result<Answer, SendError> {
+        let token = self.app.token(&self.http, &self.base, now).await?;
+        let reads = request.method == "GET";
+        let request = request
+            .header("Authorization", format!("token {}", token.value.expose()))
+            .header("Accept", "application/vnd.github+json")
+            .header("X-GitHub-Api-Version", "2022-11-28");
+        let mut kept = None;
+        let sent = self.http.deliver(request, now, |answer| {
+            let verdict = calls::classify(answer);
+            if verdict.is_ok() {
+                kept = Some(answer.copy());
+            }
+            verdict
+        });
+        match (sent.await, kept) {
+            (Ok(_), Some(answer)) => Ok(answer),
+            (Ok(_), None) => Err(SendError::unknown("GitHub's response was not kept")),
+            (Err(error), _) if error.reason.starts_with("HTTP 401") => Err(self.app.refused(&token, error).await),
+            // What only reads delivers nothing.
+            (Err(error), _) if reads => Err(before_delivery(error)),
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    async fn part(&self, name: &str, fields: &Rendered, place: &Place, message: &Message<'_>) -> Result<(), SendError> {
+        match name {
+            "status" => self.status(fields, place, message).await,
+            "deployment" => self.deployment(fields, place, message).await,
+            "checkRun" => self.check_run(fields, place, message.now).await,
+            _ => self.dispatch(fields, place, message.now).await,
+        }
+    }
+
+    fn pulls(&self, place: &Place) -> Address {
+        self.url(place, &["commits", &place.revision, "pulls"])
+    }
+
+    fn comments(&self, place: &Place, number: &str) -> Address {
+        self.url(place, &["issues", number, "comments"])
+    }
+
+    fn comment(&self, place: &Place, _: &str, id: &str) -> Address {
+        self.url(place, &["issues", "comments", id])
+    }
+
+    fn mark(tag: &str) -> String {
+        format!("\n<!-- argocd-notifications {tag} -->")
     }
 }
 
@@ -173,17 +181,6 @@ fn enterprise(base: Address) -> Address {
     let host = base.host();
     let complete = base.url().path().trim_end_matches('/').ends_with("/api/v3");
     if complete || host.starts_with("api.") || host.contains(".api.") { base } else { base.join("api/v3") }
-}
-
-/// Repository and commit are always the later template's; each part is replaced field by field (contract 4.3).
-fn merge(earlier: &mut Value, later: Value) {
-    let (Some(earlier), Value::Object(later)) = (earlier.as_object_mut(), later) else { return };
-    for (name, part) in later {
-        match (earlier.get_mut(&name).and_then(Value::as_object_mut), part) {
-            (Some(before), Value::Object(fields)) => before.extend(fields),
-            (_, part) => drop(earlier.insert(name, part)),
-        }
-    }
 }
 
 /// The time of a check run, in RFC 3339.

@@ -81,7 +81,7 @@ impl Signature {
             }
         };
         let text = match self.encoding {
-            Encoding::Hex => hex(&mac),
+            Encoding::Hex => hex::encode(&mac),
             Encoding::Base64 => STANDARD.encode(&mac),
         };
         Ok(format!("{}{text}", self.prefix))
@@ -108,16 +108,6 @@ fn unusable() -> SendError {
         "the request cannot be signed: the key cannot be used",
         "set the signing secret of the service",
     )
-}
-
-/// Bytes in lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-        }
-        text
-    })
 }
 
 /// A token with its end, kept until shortly before it.

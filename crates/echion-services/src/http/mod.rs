@@ -20,7 +20,7 @@ use crate::redact::Redactor;
 use crate::{answer, tls};
 
 pub(crate) use address::Address;
-pub(crate) use auth::{Fresh, Held, TokenCache, fresh, hex, hmac_sha256};
+pub(crate) use auth::{Fresh, Held, TokenCache, fresh, hmac_sha256};
 pub(crate) use request::{Answer, Request};
 pub(crate) use transport::{Transport, is_this_machine};
 
@@ -146,13 +146,8 @@ impl Http {
         self.0.transport.headers.0.iter().any(is_json)
     }
 
-    /// Sends a request that delivers nothing, such as a look-up, and reads the response, whatever its status.
-    pub(crate) async fn ask(&self, request: Request, now: i64) -> Result<Answer, SendError> {
-        self.send(request, now).await.map_err(answer::before_delivery)
-    }
-
     /// Sends a request with the instance's headers and credentials and reads the response, whatever its status. When no whole response comes
-    /// after the request left, the outcome is unknown: [`Http::ask`] is for requests that deliver nothing.
+    /// after the request left, the outcome is unknown.
     pub(crate) async fn send(&self, mut request: Request, now: i64) -> Result<Answer, SendError> {
         // The user's headers win over the service's, but not over its credentials.
         let credentials = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
@@ -213,11 +208,7 @@ impl Http {
     ) -> Result<Answer, SendError> {
         let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
         let date = header("date").and_then(|text| date::http_date(&text));
-        let retry_after = header("retry-after").and_then(|text| match text.parse() {
-            Ok(seconds) => Some(Duration::from_secs(seconds)),
-            // A date counts from the vendor's own clock, so skew does not matter.
-            Err(_) => Some(Duration::from_millis(u64::try_from(date::http_date(&text)?.saturating_sub(date?)).ok()?)),
-        });
+        let retry_after = date::retry_after(header, date);
         let status = response.status().as_u16();
         let mut body = Vec::new();
         while body.len() < ANSWER {

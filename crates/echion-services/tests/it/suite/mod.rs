@@ -137,9 +137,16 @@ fn check_outcome(name: &str, want: Option<&Node>, outcome: &Result<Receipt, Send
     };
     let kind = want.get("class").unwrap_or(want);
     assert_eq!(class(outcome), text(kind), "{name}: {outcome:?}");
-    for (part, said) in
-        [("reason", outcome.as_ref().err().map(|e| &e.reason)), ("hint", outcome.as_ref().err().map(|e| &e.hint))]
-    {
+    if let Some(pause) = want.get("pause") {
+        let seconds = outcome.as_ref().err().and_then(|error| error.kind.pause()).map(|pause| pause.as_secs());
+        assert_eq!(seconds, text(pause).parse().ok(), "{name}: {outcome:?}");
+    }
+    let (receipt, error) = (outcome.as_ref().ok(), outcome.as_ref().err());
+    for (part, said) in [
+        ("receipt", receipt.map(|r| &r.answer)),
+        ("reason", error.map(|e| &e.reason)),
+        ("hint", error.map(|e| &e.hint)),
+    ] {
         if let Some(want) = want.get(part) {
             assert!(said.is_some_and(|said| said.contains(&text(want))), "{name}: {part} of {outcome:?}");
         }
