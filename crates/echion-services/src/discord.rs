@@ -2,21 +2,16 @@
 //!
 //! API: <https://discord.com/developers/docs/resources/webhook#execute-webhook>. *Recipient* is a name in `webhooks`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use echion_model::{
-    Budget, Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
-};
+use echion_model::{Budget, Field, FieldShape, Length, Limits, Message, Receipt, SendError, ServiceKind};
 use serde_json::{Value, json};
 
 use crate::answer::PAUSE;
-use crate::http::{Answer, Http, Request};
-use crate::options::options;
+use crate::hooks::{Hook, Hooks, Webhooks};
+use crate::http::{Address, Answer};
 use crate::section::{self, Rendered, cut, field, section};
-use crate::teams::address;
-use crate::vendor::{self, Opening, Vendor};
+use crate::vendor;
 
 /// The type.
 pub(crate) static KIND: ServiceKind = ServiceKind {
@@ -29,8 +24,8 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
         budget: Some(Budget { count: 5, window: Duration::from_secs(2) }),
     },
     example: "webhooks:\n  alerts: $discord-url\n",
-    options: Options::TABLE,
-    open: vendor::open::<Discord>,
+    options: Webhooks::TABLE,
+    open: vendor::open::<Hooks<Discord>>,
     section: section!("discord", FIELDS, section::whole),
 };
 
@@ -46,43 +41,37 @@ static FIELDS: &[Field] = &[
     field("threadID", FieldShape::Text, "posts into this thread"),
 ];
 
-options! {
-    struct Options {
-        /// The webhooks' addresses by recipient.
-        "webhooks" webhooks: BTreeMap<String, Secret>,
-    }
-}
-
+/// The service.
 #[derive(Debug)]
-struct Discord {
-    urls: BTreeMap<String, Secret>,
-    http: Http,
-}
+pub(crate) enum Discord {}
 
-#[async_trait]
-impl Vendor for Discord {
+impl Hook for Discord {
     const KIND: &'static ServiceKind = &KIND;
-    type Options = Options;
+    // The rate is a webhook's, which the path of the address names.
+    const CONCURRENCY: u32 = 1;
+    type Options = Webhooks;
 
-    fn open(options: Options, opening: &Opening<'_>) -> Result<Self, OptionsError> {
-        Ok(Self { urls: options.webhooks, http: opening.http()? })
-    }
-
-    async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
-        let url = address(vendor::of_recipient(&self.urls, "webhooks", message.recipient)?, message.recipient)?;
-        let section = Rendered::of(message.notification, "discord").unwrap_or_default();
+    fn request(url: Address, section: &Rendered, message: &Message<'_>) -> Result<(Address, Value), SendError> {
         // Without `wait` Discord accepts before it has checked the message.
         let mut url = url.with_query(&[("wait", "true")]);
         if let Some(thread) = section.some("threadID") {
             url = url.with_query(&[("thread_id", thread)]);
         }
-        let body = payload(&section, &message)?;
-        self.http.deliver(Request::post(url).json(&body), message.now, classify).await
+        Ok((url, payload(section, message)?))
     }
 
-    fn channel(&self, name: &str, recipient: &str) -> Channel {
-        // The rate is a webhook's, which the path of the address names.
-        Channel { concurrency: 1, ..vendor::by_address(&KIND, name, recipient, self.urls.get(recipient)) }
+    fn classify(answer: &Answer, _: &Address) -> Result<Receipt, SendError> {
+        let body = answer.json().unwrap_or_default();
+        if answer.status == 429 {
+            let seconds = body.get("retry_after").and_then(Value::as_f64).filter(|s| (0.0..86_400.0).contains(s));
+            let pause = answer.retry_after.or(seconds.map(Duration::from_secs_f64)).unwrap_or(PAUSE);
+            return Err(SendError::rate_limited(format!("HTTP 429: {}", answer.said()), pause));
+        }
+        answer.by_status().map_err(|error| explain(error, answer.status, &body))?;
+        match body.get("id").and_then(Value::as_str) {
+            Some(id) => Ok(Receipt { answer: format!("message {}", answer.quote(id)) }),
+            None => Err(answer.unknown("Discord")),
+        }
     }
 }
 
@@ -101,16 +90,18 @@ fn payload(section: &Rendered, message: &Message<'_>) -> Result<Value, SendError
     Ok(body)
 }
 
-fn classify(answer: &Answer) -> Result<Receipt, SendError> {
-    let body = answer.json().unwrap_or_default();
-    if answer.status == 429 {
-        let seconds = body.get("retry_after").and_then(Value::as_f64).filter(|s| (0.0..86_400.0).contains(s));
-        let pause = answer.retry_after.or(seconds.map(Duration::from_secs_f64)).unwrap_or(PAUSE);
-        return Err(SendError::rate_limited(format!("HTTP 429: {}", answer.said()), pause));
-    }
-    answer.by_status()?;
-    match body.get("id").and_then(Value::as_str) {
-        Some(id) => Ok(Receipt { answer: format!("message {}", answer.quote(id)) }),
-        None => Err(answer.unknown("Discord")),
+/// Discord's own codes say what the status does not.
+fn explain(error: SendError, status: u16, body: &Value) -> SendError {
+    match (body.get("code").and_then(Value::as_u64), status) {
+        (Some(220_001), _) => SendError::attention(
+            error.reason,
+            "the webhook leads to a forum: set `threadName` or `threadID` in the template",
+        ),
+        (Some(10_003 | 10_015), _) | (None, 404) => SendError::attention(
+            error.reason,
+            "the webhook or its thread is gone: correct `webhooks` of the service, or `threadID`",
+        ),
+        (Some(50_027), _) => SendError::attention(error.reason, "the webhook's address is wrong: copy it again"),
+        _ => error,
     }
 }

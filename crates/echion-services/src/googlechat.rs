@@ -2,24 +2,22 @@
 //!
 //! API: <https://developers.google.com/workspace/chat/quickstart/webhooks>. *Recipient* is a name in `webhooks`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use echion_model::{
-    Budget, Channel, Field, FieldShape, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
-};
+use echion_model::{Budget, Field, FieldShape, Length, Limits, Message, Receipt, SendError, ServiceKind};
 use serde_json::{Value, json};
 
 use crate::answer::PAUSE;
-use crate::http::{Address, Answer, Http, Request};
-use crate::options::options;
+use crate::hooks::{Hook, Hooks, Webhooks};
+use crate::http::{Address, Answer};
 use crate::section::{self, Rendered, cut_bytes, field, section};
-use crate::teams::address;
-use crate::vendor::{self, Opening, Vendor};
+use crate::vendor;
 
 /// Longest message in bytes.
 const LONGEST: usize = 32_000;
+
+const GONE: &str =
+    "the space or its webhook is gone, or the address is wrong: copy it again into `webhooks` of the service";
 
 /// The type.
 pub(crate) static KIND: ServiceKind = ServiceKind {
@@ -32,8 +30,8 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
         budget: Some(Budget { count: 1, window: Duration::from_secs(1) }),
     },
     example: "webhooks:\n  space: $googlechat-url\n",
-    options: Options::TABLE,
-    open: vendor::open::<GoogleChat>,
+    options: Webhooks::TABLE,
+    open: vendor::open::<Hooks<GoogleChat>>,
     section: section!("googlechat", FIELDS, section::non_empty),
 };
 
@@ -43,39 +41,23 @@ static FIELDS: &[Field] = &[
     field("threadKey", FieldShape::Text, "messages with the same key belong to one thread"),
 ];
 
-options! {
-    struct Options {
-        /// The webhooks' addresses by recipient.
-        "webhooks" webhooks: BTreeMap<String, Secret>,
-    }
-}
-
+/// The service.
 #[derive(Debug)]
-struct GoogleChat {
-    urls: BTreeMap<String, Secret>,
-    http: Http,
-}
+pub(crate) enum GoogleChat {}
 
-#[async_trait]
-impl Vendor for GoogleChat {
+impl Hook for GoogleChat {
     const KIND: &'static ServiceKind = &KIND;
-    type Options = Options;
+    // The rate is a space's, which the path of the address names.
+    const CONCURRENCY: u32 = 1;
+    type Options = Webhooks;
 
-    fn open(options: Options, opening: &Opening<'_>) -> Result<Self, OptionsError> {
-        Ok(Self { urls: options.webhooks, http: opening.http()? })
-    }
-
-    async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
-        let url = address(vendor::of_recipient(&self.urls, "webhooks", message.recipient)?, message.recipient)?;
-        let section = Rendered::of(message.notification, "googlechat").unwrap_or_default();
+    fn request(url: Address, section: &Rendered, message: &Message<'_>) -> Result<(Address, Value), SendError> {
         let url = section.some("threadKey").map_or(url.clone(), |key| threaded(&url, key));
-        let body = payload(&section, &message)?;
-        self.http.deliver(Request::post(url).json(&body), message.now, classify).await
+        Ok((url, payload(section, message)?))
     }
 
-    fn channel(&self, name: &str, recipient: &str) -> Channel {
-        // The rate is a space's, which the path of the address names.
-        Channel { concurrency: 1, ..vendor::by_address(&KIND, name, recipient, self.urls.get(recipient)) }
+    fn classify(answer: &Answer, _: &Address) -> Result<Receipt, SendError> {
+        classify(answer)
     }
 }
 
@@ -104,7 +86,10 @@ fn payload(section: &Rendered, message: &Message<'_>) -> Result<Value, SendError
 }
 
 fn classify(answer: &Answer) -> Result<Receipt, SendError> {
-    let body = answer.json_of("Google Chat")?;
+    let body = answer.json_of("Google Chat").map_err(|error| match answer.status {
+        401 | 403 | 404 => SendError::attention(error.reason, GONE),
+        _ => error,
+    })?;
     match body.get("error") {
         None if body.is_object() => Ok(Receipt { answer: format!("HTTP {}", answer.status) }),
         None => Err(answer.unknown("Google Chat")),
@@ -112,7 +97,7 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
             let said = error.get("message").and_then(Value::as_str).unwrap_or_default();
             let reason = format!("{}: {}", error.get("code").unwrap_or(&Value::Null), answer.quote(said));
             Err(match error.get("code").and_then(Value::as_u64) {
-                Some(401 | 403 | 404) => SendError::attention(reason, "correct the webhook's address"),
+                Some(401 | 403 | 404) => SendError::attention(reason, GONE),
                 Some(429) => SendError::rate_limited(reason, answer.retry_after.unwrap_or(PAUSE)),
                 Some(500..=599) => SendError::retryable(reason),
                 _ => SendError::rejected(reason, "correct the card in the template"),

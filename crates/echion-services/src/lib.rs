@@ -21,6 +21,7 @@ mod github;
 mod gitlab;
 mod googlechat;
 mod grafana;
+mod hooks;
 mod http;
 mod jira;
 mod jwt;

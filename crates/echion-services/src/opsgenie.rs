@@ -93,10 +93,7 @@ impl Vendor for Opsgenie {
     }
 
     fn channel(&self, name: &str, recipient: &str) -> Channel {
-        let channel = match self.keys.get(recipient) {
-            Some(key) => vendor::by_token(&KIND, &self.url, key.expose().trim()),
-            None => vendor::of_place(vendor::channel(name, &KIND), recipient),
-        };
+        let channel = vendor::by_key(&KIND, name, recipient, &self.url, self.keys.get(recipient));
         // An alert with the same alias is counted and makes no second one.
         Channel { idempotent: true, ..channel }
     }

@@ -75,10 +75,7 @@ impl Vendor for PagerDuty {
     }
 
     fn channel(&self, name: &str, recipient: &str) -> Channel {
-        let channel = match self.keys.get(recipient) {
-            Some(key) => vendor::by_token(&KIND, &self.url, key.expose().trim()),
-            None => vendor::of_place(vendor::channel(name, &KIND), recipient),
-        };
+        let channel = vendor::by_key(&KIND, name, recipient, &self.url, self.keys.get(recipient));
         // An event with the same key is no second incident.
         Channel { idempotent: true, ..channel }
     }

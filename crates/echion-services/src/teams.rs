@@ -3,20 +3,15 @@
 //! Format: <https://learn.microsoft.com/en-us/outlook/actionable-messages/message-card-reference>. Microsoft retires these connectors;
 //! `teams-workflows` is what follows. *Recipient* is a name in `recipientUrls`.
 
-use std::collections::BTreeMap;
-
-use async_trait::async_trait;
-use echion_model::{
-    Budget, Channel, Field, FieldShape, Length, Limits, Message, Notification, OptionsError, Receipt, Secret,
-    SendError, ServiceKind,
-};
+use echion_model::{Budget, Field, FieldShape, Length, Limits, Message, Receipt, SendError, ServiceKind};
 use serde_json::{Map, Value, json};
 
 use crate::answer::PAUSE;
-use crate::http::{Address, Answer, Http, Request};
-use crate::options::options;
+use crate::hooks::{Hook, Hooks, RecipientUrls};
+use crate::http::{Address, Answer};
 use crate::section::{self, Rendered, field, fit, put, section};
-use crate::vendor::{self, Opening, Vendor};
+use crate::teams_workflows::is_workflow;
+use crate::vendor;
 
 /// Longest body in bytes.
 const LONGEST: usize = 28 * 1024;
@@ -32,8 +27,8 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
         budget: Some(Budget { count: 4, window: std::time::Duration::from_secs(1) }),
     },
     example: "recipientUrls:\n  channel: $teams-channel-url\n",
-    options: Options::TABLE,
-    open: vendor::open::<Teams>,
+    options: RecipientUrls::TABLE,
+    open: vendor::open::<Hooks<Teams>>,
     section: section!("teams", FIELDS, section::non_empty),
 };
 
@@ -48,51 +43,44 @@ static FIELDS: &[Field] = &[
     field("potentialAction", FieldShape::Json, "a list of actions"),
 ];
 
-options! {
-    struct Options {
-        /// The connectors' addresses by recipient.
-        "recipientUrls" recipient_urls: BTreeMap<String, Secret>,
-    }
-}
-
+/// The service.
 #[derive(Debug)]
-struct Teams {
-    urls: BTreeMap<String, Secret>,
-    http: Http,
-}
+pub(crate) enum Teams {}
 
-#[async_trait]
-impl Vendor for Teams {
+impl Hook for Teams {
     const KIND: &'static ServiceKind = &KIND;
-    type Options = Options;
+    type Options = RecipientUrls;
 
-    fn open(options: Options, opening: &Opening<'_>) -> Result<Self, OptionsError> {
-        Ok(Self { urls: options.recipient_urls, http: opening.http()? })
+    fn request(url: Address, section: &Rendered, message: &Message<'_>) -> Result<(Address, Value), SendError> {
+        Ok((url, payload(section, &message.notification.message)?))
     }
 
-    async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
-        let url = vendor::of_recipient(&self.urls, "recipientUrls", message.recipient)?;
-        let request = Request::post(address(url, message.recipient)?).json(&payload(message.notification)?);
-        self.http.deliver(request, message.now, classify).await
-    }
-
-    fn channel(&self, name: &str, recipient: &str) -> Channel {
-        vendor::by_address(&KIND, name, recipient, self.urls.get(recipient))
+    /// A connector says `1`; what went wrong behind it comes as a sentence under HTTP 200. A workflow has posted the card when it accepts it.
+    fn classify(answer: &Answer, url: &Address) -> Result<Receipt, SendError> {
+        let receipt = answer.by_status().map_err(|error| match answer.status {
+            404 | 410 => SendError::attention(error.reason, GONE),
+            _ => error,
+        })?;
+        if answer.body.trim() == "1" {
+            return Ok(Receipt { answer: format!("HTTP {} 1", answer.status) });
+        }
+        if answer.status == 202 && is_workflow(url) {
+            return Ok(receipt);
+        }
+        let behind = answer.body.split_once("HTTP error ").and_then(|(_, rest)| rest.get(..3)?.parse::<u16>().ok());
+        match behind {
+            Some(429) => Err(SendError::rate_limited(answer.said(), answer.retry_after.unwrap_or(PAUSE))),
+            Some(400 | 413 | 422) => Err(SendError::rejected(answer.said(), "correct the card in the template")),
+            Some(400..=499) => Err(SendError::attention(answer.said(), GONE)),
+            _ => Err(answer.unknown("Teams")),
+        }
     }
 }
 
-/// The address that an option holds for a recipient.
-pub(crate) fn address(url: &Secret, recipient: &str) -> Result<Address, SendError> {
-    Address::parse(url.expose()).map_err(|error| {
-        SendError::attention(
-            format!("the address of `{recipient}` {error}"),
-            "correct it in the options of the service",
-        )
-    })
-}
+const GONE: &str =
+    "the connector or its channel is gone: make a workflow in Teams, and use its address with `teams-workflows`";
 
-fn payload(notification: &Notification) -> Result<Value, SendError> {
-    let section = Rendered::of(notification, "teams").unwrap_or_default();
+fn payload(section: &Rendered, message: &str) -> Result<Value, SendError> {
     if let Some(card) = section.json("template")? {
         return Ok(card);
     }
@@ -102,7 +90,7 @@ fn payload(notification: &Notification) -> Result<Value, SendError> {
         ("context", "https://schema.org/extensions"),
         ("title", section.text("title")),
         ("summary", section.text("summary")),
-        ("text", section.some("text").unwrap_or(&notification.message)),
+        ("text", section.some("text").unwrap_or(message)),
     ] {
         body.insert(key.to_owned(), value.into());
     }
@@ -120,19 +108,4 @@ fn payload(notification: &Notification) -> Result<Value, SendError> {
     let mut body = Value::Object(body);
     fit(&mut body, "/text", LONGEST);
     Ok(body)
-}
-
-/// A connector says `1`; what went wrong behind it comes as a sentence under HTTP 200.
-fn classify(answer: &Answer) -> Result<Receipt, SendError> {
-    answer.by_status()?;
-    if answer.body.trim() == "1" {
-        return Ok(Receipt { answer: format!("HTTP {} 1", answer.status) });
-    }
-    let behind = answer.body.split_once("HTTP error ").and_then(|(_, rest)| rest.get(..3)?.parse::<u16>().ok());
-    match behind {
-        Some(429) => Err(SendError::rate_limited(answer.said(), answer.retry_after.unwrap_or(PAUSE))),
-        Some(400 | 413 | 422) => Err(SendError::rejected(answer.said(), "correct the card in the template")),
-        Some(400..=499) => Err(SendError::attention(answer.said(), "check that the connector still exists")),
-        _ => Err(answer.unknown("Teams")),
-    }
 }

@@ -2,20 +2,13 @@
 //!
 //! Format: <https://adaptivecards.io/explorer/>. *Recipient* is a name in `recipientUrls`.
 
-use std::collections::BTreeMap;
-
-use async_trait::async_trait;
-use echion_model::{
-    Budget, Channel, Field, FieldShape, Length, Limits, Message, Notification, OptionsError, Receipt, Secret,
-    SendError, ServiceKind,
-};
+use echion_model::{Budget, Field, FieldShape, Length, Limits, Message, Receipt, SendError, ServiceKind};
 use serde_json::{Map, Value, json};
 
-use crate::http::{Address, Http, Request, is_this_machine};
-use crate::options::options;
+use crate::hooks::{Hook, Hooks, RecipientUrls};
+use crate::http::{Address, Answer, is_this_machine};
 use crate::section::{self, Rendered, field, fit, section};
-use crate::teams::address;
-use crate::vendor::{self, Opening, Vendor};
+use crate::vendor;
 
 /// Longest body in bytes.
 const LONGEST: usize = 28 * 1024;
@@ -31,8 +24,8 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
         budget: Some(Budget { count: 4, window: std::time::Duration::from_secs(1) }),
     },
     example: "recipientUrls:\n  channel: $teams-workflow-url\n",
-    options: Options::TABLE,
-    open: vendor::open::<Workflows>,
+    options: RecipientUrls::TABLE,
+    open: vendor::open::<Hooks<Workflows>>,
     section: section!("teams-workflows", FIELDS, section::non_empty),
 };
 
@@ -48,43 +41,36 @@ static FIELDS: &[Field] = &[
     field("template", FieldShape::Text, "accepted for compatibility; use `adaptiveCard`"),
 ];
 
-options! {
-    struct Options {
-        /// The workflows' addresses by recipient.
-        "recipientUrls" recipient_urls: BTreeMap<String, Secret>,
-    }
-}
-
+/// The service.
 #[derive(Debug)]
-struct Workflows {
-    urls: BTreeMap<String, Secret>,
-    http: Http,
-}
+pub(crate) enum Workflows {}
 
-#[async_trait]
-impl Vendor for Workflows {
+impl Hook for Workflows {
     const KIND: &'static ServiceKind = &KIND;
-    type Options = Options;
+    type Options = RecipientUrls;
 
-    fn open(options: Options, opening: &Opening<'_>) -> Result<Self, OptionsError> {
-        Ok(Self { urls: options.recipient_urls, http: opening.http()? })
+    fn request(url: Address, section: &Rendered, message: &Message<'_>) -> Result<(Address, Value), SendError> {
+        // Whoever has the old connector's address here would wait for cards that never come.
+        if !is_workflow(&url) {
+            return Err(SendError::attention(format!("{url} is not the https address of a workflow"), COPY));
+        }
+        Ok((url, payload(section, &message.notification.message)?))
     }
 
-    async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
-        let url = vendor::of_recipient(&self.urls, "recipientUrls", message.recipient)?;
-        let url = address(url, message.recipient)?;
-        check(&url)?;
-        let request = Request::post(url).json(&payload(message.notification)?);
-        self.http.deliver(request, message.now, |answer| answer.by_status()).await
-    }
-
-    fn channel(&self, name: &str, recipient: &str) -> Channel {
-        vendor::by_address(&KIND, name, recipient, self.urls.get(recipient))
+    fn classify(answer: &Answer, _: &Address) -> Result<Receipt, SendError> {
+        answer.by_status().map_err(|error| match answer.status {
+            401 | 403 | 404 => SendError::attention(error.reason, COPY),
+            _ => error,
+        })
     }
 }
 
-/// Only workflows: whoever has the old connector's address here would wait for cards that never come.
-fn check(url: &Address) -> Result<(), SendError> {
+/// The address is all there is: it holds the signature that lets callers in.
+const COPY: &str = "copy the address of the workflow `Post to a channel when a webhook request is received` again, and check \
+     that the workflow is turned on and lets anyone trigger it";
+
+/// Whether an address is that of a workflow.
+pub(crate) fn is_workflow(url: &Address) -> bool {
     const KNOWN: [&str; 6] = [
         "api.powerautomate.com",
         "api.powerplatform.com",
@@ -95,18 +81,13 @@ fn check(url: &Address) -> Result<(), SendError> {
     ];
     let text = url.url().as_str().to_lowercase();
     let safe = url.url().scheme() == "https" || is_this_machine(url.host());
-    if safe && KNOWN.iter().any(|known| text.contains(known)) {
-        return Ok(());
-    }
-    let hint = "copy the address of the workflow `Post to a channel when a webhook request is received`";
-    Err(SendError::attention(format!("{url} is not the https address of a workflow"), hint))
+    safe && KNOWN.iter().any(|known| text.contains(known))
 }
 
-fn payload(notification: &Notification) -> Result<Value, SendError> {
-    let section = Rendered::of(notification, "teams-workflows").unwrap_or_default();
+fn payload(section: &Rendered, message: &str) -> Result<Value, SendError> {
     let (card, ours) = match section.json("adaptiveCard")? {
         Some(card) => (card, false),
-        None => (card(&section, &notification.message)?, true),
+        None => (card(section, message)?, true),
     };
     let mut body = json!({
         "type": "message",

@@ -73,6 +73,14 @@ pub(crate) fn by_address(kind: &ServiceKind, name: &str, recipient: &str, url: O
     }
 }
 
+/// The channel of a vendor that counts by a key given for each recipient. A recipient without a key has one of its own.
+pub(crate) fn by_key(kind: &ServiceKind, name: &str, recipient: &str, url: &Address, key: Option<&Secret>) -> Channel {
+    match key {
+        Some(key) => by_token(kind, url, key.expose().trim()),
+        None => of_place(channel(name, kind), recipient),
+    }
+}
+
 /// Narrows a channel to a place that the vendor counts by itself, such as a chat.
 pub(crate) fn of_place(channel: Channel, place: &str) -> Channel {
     Channel { name: format!("{}/{place}", channel.name), ..channel }

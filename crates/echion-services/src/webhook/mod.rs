@@ -15,6 +15,7 @@ use echion_model::{
 };
 use serde::Deserialize;
 
+use crate::hooks;
 use crate::http::{Address, Answer, Http, Request};
 use crate::options::{Shaped, options};
 use crate::robots::{self, Robot};
@@ -218,7 +219,9 @@ impl Vendor for Webhook {
     }
 
     fn channel(&self, name: &str, _: &str) -> Channel {
-        let channel = self.robot.map_or_else(|| vendor::channel(name, &KIND), |robot| robot.channel(&self.url));
+        // What a vendor counts is counted together, whichever service leads there.
+        let counted = self.robot.map(|robot| robot.channel(&self.url)).or_else(|| hooks::channel_of(&self.url));
+        let channel = counted.unwrap_or_else(|| vendor::channel(name, &KIND));
         Channel { retry: self.retry, ..channel }
     }
 

@@ -68,6 +68,34 @@ fn a_webhook_to_a_robot_has_the_robots_budget_and_one_request_at_a_time() {
     assert!(robot.idempotent && !webhook.idempotent);
 }
 
+#[test]
+fn a_webhook_to_a_chat_joins_the_channel_of_that_chats_service() {
+    for (kind, option, address) in [
+        ("discord", "webhooks", "https://discord.com/api/webhooks/1/marked-token-1"),
+        ("googlechat", "webhooks", "https://chat.googleapis.com/v1/spaces/x/messages?key=marked-token-1"),
+        ("teams", "recipientUrls", "https://example.webhook.office.com/webhookb2/marked-token-1"),
+        ("teams-workflows", "recipientUrls", "https://prod-1.westeurope.logic.azure.com/workflows/marked-token-1"),
+    ] {
+        let service = open(kind, &format!("{option}: {{a: '{address}'}}\n")).channel("a");
+        let webhook = open("webhook", &format!("url: '{address}'\n")).channel("");
+        assert_eq!(
+            (&webhook.name, webhook.budget, webhook.concurrency),
+            (&service.name, service.budget, service.concurrency)
+        );
+        assert!(service.name.starts_with(&format!("{kind}/")), "{service:?}");
+        let other = open("webhook", &format!("url: '{}'\n", address.replace("token-1", "token-2"))).channel("");
+        let space = kind == "googlechat";
+        assert_eq!(other.name == webhook.name, space, "{other:?}");
+    }
+    let slack =
+        |token: &str| open("webhook", &format!("url: https://hooks.slack.com/services/T/B/{token}\n")).channel("");
+    let (one, two) = (slack("marked-token-1"), slack("marked-token-2"));
+    assert!(one.name.starts_with("slack/") && one.name != two.name && one.budget.is_some(), "{one:?}");
+    for other in ["https://notdiscord.com/api/webhooks/1/x", "https://discord.com/", "https://slack.com/api/"] {
+        assert_eq!(open("webhook", &format!("url: {other}\n")).channel("").name, "webhook/hook", "{other}");
+    }
+}
+
 /// How the channels of a type are distinguished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scheme {
