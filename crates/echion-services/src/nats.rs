@@ -6,18 +6,25 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_nats::{ConnectErrorKind, ConnectOptions, Event, HeaderMap, PublishErrorKind, RequestErrorKind, ServerError};
+use async_nats::header::HeaderName;
+use async_nats::{
+    Client, ConnectErrorKind, ConnectOptions, Event, HeaderMap, HeaderValue, PublishErrorKind, RequestErrorKind,
+    ServerAddr, ServerError,
+};
 use async_trait::async_trait;
 use echion_model::{Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use percent_encoding::percent_decode_str;
 use tokio::sync::mpsc;
+use url::Url;
 
 use crate::answer::excerpt;
 use crate::options::options;
 use crate::tls;
 use crate::vendor::{self, Opening, Vendor};
 
-/// How long connecting, and all that follows, may take.
-const PATIENCE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(20));
+/// How long connecting to one server may take, connecting to all of them, and the whole.
+const PATIENCE: (Duration, Duration, Duration) =
+    (Duration::from_secs(5), Duration::from_secs(10), Duration::from_secs(20));
 
 /// The subject of a request without a responder: the server's response to it confirms all that came before.
 const PROBE: &str = "echion-probe";
@@ -37,10 +44,11 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
 
 options! {
     struct Options {
-        /// The server, such as `nats://nats.example.com:4222`, or several separated by commas; `tls://` wants encryption.
+        /// The server, such as `nats://nats.example.com:4222`, or several separated by commas; `tls://` wants encryption. Credentials may
+        /// stand in it: `nats://user:password@…` or `nats://token@…`.
         "url" url: Secret,
         /// Headers of every message.
-        "headers" headers: BTreeMap<String, String>,
+        "headers" headers: BTreeMap<String, Secret>,
         /// The seed of an NKey.
         "nkey" nkey: Secret,
         /// A user.
@@ -52,8 +60,8 @@ options! {
 
 #[derive(Debug)]
 struct Nats {
-    servers: Vec<Secret>,
-    headers: BTreeMap<String, String>,
+    servers: Vec<Server>,
+    headers: Vec<(HeaderName, Secret)>,
     nkey: Secret,
     username: String,
     password: Secret,
@@ -67,15 +75,12 @@ impl Vendor for Nats {
     fn open(options: Options, opening: &Opening<'_>) -> Result<Self, OptionsError> {
         tls::install();
         let Options { url, headers, nkey, username, password } = options;
-        let servers: Vec<Secret> =
-            url.expose().split(',').map(str::trim).filter(|url| !url.is_empty()).map(Secret::new).collect();
+        opening.require("url", url.is_empty())?;
+        let texts = url.expose().split(',').map(str::trim).filter(|text| !text.is_empty());
+        let servers = texts.map(|text| Server::parse(text, opening)).collect::<Result<Vec<_>, _>>()?;
         opening.require("url", servers.is_empty())?;
-        for server in &servers {
-            if server.expose().parse::<async_nats::ServerAddr>().is_err() {
-                let message = "`url` is not an address such as `nats://nats.example.com:4222`";
-                return Err(opening.refuse("url", message.to_owned()));
-            }
-        }
+        let headers = headers.into_iter().map(|(name, value)| header(&name, &value, opening));
+        let headers = headers.collect::<Result<Vec<_>, _>>()?;
         Ok(Self { servers, headers, nkey, username, password })
     }
 
@@ -85,32 +90,107 @@ impl Vendor for Nats {
             return Err(SendError::rejected(format!("`{}` is not a subject", message.recipient), hint));
         }
         let sent = AtomicBool::new(false);
-        let done = tokio::time::timeout(PATIENCE.1, self.publish(message, &sent)).await;
-        done.unwrap_or_else(|_| Err(broken(&sent, &format!("no confirmation within {} seconds", PATIENCE.1.as_secs()))))
+        let done = tokio::time::timeout(PATIENCE.2, self.publish(message, &sent)).await;
+        done.unwrap_or_else(|_| Err(broken(&sent, &format!("no confirmation within {} seconds", PATIENCE.2.as_secs()))))
     }
 }
 
+/// One server, without the credentials that stood in its address.
+struct Server {
+    address: ServerAddr,
+    login: Option<(String, Option<Secret>)>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.address.host(), self.address.port())
+    }
+}
+
+impl Server {
+    fn parse(text: &str, opening: &Opening<'_>) -> Result<Self, OptionsError> {
+        let wrong = || {
+            let message = "`url` is not an address such as `nats://nats.example.com:4222`";
+            opening.refuse("url", message.to_owned())
+        };
+        let text = if text.contains("://") { text.to_owned() } else { format!("nats://{text}") };
+        let mut url = Url::parse(&text).map_err(|_| wrong())?;
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let login = match (url.username(), url.password()) {
+            ("", None) => None,
+            (user, password) => Some((decoded(user), password.map(|password| Secret::new(decoded(password))))),
+        };
+        if let Some((user, password)) = &login {
+            // A name alone is a token.
+            opening.note(password.clone().unwrap_or_else(|| Secret::new(user.as_str())));
+        }
+        url.set_username("").and_then(|()| url.set_password(None)).map_err(|()| wrong())?;
+        Ok(Self { address: ServerAddr::from_url(url).map_err(|_| wrong())?, login })
+    }
+}
+
+/// A header that the protocol can carry. The newline at the end of a Secret's value is not meant.
+fn header(name: &str, value: &Secret, opening: &Opening<'_>) -> Result<(HeaderName, Secret), OptionsError> {
+    let value = value.expose().trim();
+    let header = name.parse::<HeaderName>().ok().filter(|_| !name.is_empty());
+    let header = header.ok_or_else(|| {
+        let message = format!("`headers`: `{name}` is not a header's name: use ASCII letters, digits and dashes");
+        opening.refuse("headers", message)
+    })?;
+    if value.parse::<HeaderValue>().is_err() {
+        return Err(opening.refuse("headers", format!("`headers`: the value of `{name}` has more than one line")));
+    }
+    Ok((header, Secret::new(value)))
+}
+
 impl Nats {
+    /// Connects to the first server that takes the connection, with the events of that connection.
+    async fn connect(&self) -> Result<(Client, mpsc::UnboundedReceiver<Event>), SendError> {
+        let count = u32::try_from(self.servers.len()).unwrap_or(u32::MAX).max(1);
+        let patience = PATIENCE.0.min(PATIENCE.1 / count);
+        let mut last = None;
+        for server in &self.servers {
+            let (events, seen) = mpsc::unbounded_channel();
+            let callback = move |event| {
+                drop(events.send(event));
+                std::future::ready(())
+            };
+            let mut options = ConnectOptions::new().name("echion").connection_timeout(patience);
+            // Nobody reconnects: a message that may have left would leave twice.
+            options = options.max_reconnects(1).event_callback(callback);
+            if !self.nkey.is_empty() {
+                options = options.nkey(self.nkey.expose().trim().to_owned());
+            }
+            options = match &server.login {
+                Some((user, Some(password))) => options.user_and_password(user.clone(), password.expose().to_owned()),
+                Some((token, None)) => options.token(token.clone()),
+                None if !self.username.is_empty() && !self.password.is_empty() => {
+                    options.user_and_password(self.username.clone(), self.password.expose().to_owned())
+                }
+                None => options,
+            };
+            match options.connect(server.address.clone()).await {
+                Ok(client) => return Ok((client, seen)),
+                Err(error) => {
+                    // One that objects says more than one that is away.
+                    let error = refused(&error);
+                    if last.as_ref().is_none_or(|last: &SendError| last.hint.is_empty()) {
+                        last = Some(error);
+                    }
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| SendError::retryable("no server")))
+    }
+
     async fn publish(&self, message: Message<'_>, sent: &AtomicBool) -> Result<Receipt, SendError> {
-        let (events, mut seen) = mpsc::unbounded_channel();
-        let mut options =
-            ConnectOptions::new().name("echion").connection_timeout(PATIENCE.0).max_reconnects(1).event_callback(
-                move |event| {
-                    drop(events.send(event));
-                    std::future::ready(())
-                },
-            );
-        if !self.nkey.is_empty() {
-            options = options.nkey(self.nkey.expose().trim().to_owned());
-        }
-        if !self.username.is_empty() && !self.password.is_empty() {
-            options = options.user_and_password(self.username.clone(), self.password.expose().to_owned());
-        }
-        let servers: Vec<&str> = self.servers.iter().map(Secret::expose).collect();
-        let client = options.connect(servers).await.map_err(|error| refused(&error))?;
+        let (client, mut seen) = self.connect().await?;
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
-            headers.insert(name.as_str(), value.as_str());
+            // It was checked when the service was opened.
+            if let Ok(value) = value.expose().parse::<HeaderValue>() {
+                headers.insert(name.clone(), value);
+            }
         }
         // A stream drops a repeated attempt by this.
         headers.insert("Nats-Msg-Id", message.id.0.as_str());
@@ -195,7 +275,7 @@ fn refused(error: &async_nats::ConnectError) -> SendError {
     let said = excerpt(&said);
     match error.kind() {
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
-            SendError::attention(said, "check `nkey`, or `username` and `password`")
+            SendError::attention(said, "check `nkey`, `username` and `password`, or the credentials in `url`")
         }
         ConnectErrorKind::ServerParse => SendError::attention(said, "correct `url` of the service"),
         _ => SendError::retryable(said),

@@ -155,6 +155,11 @@ impl Opening<'_> {
         Http::open(transport.value, self.timeout, self.environment, self.redactor(), &|key, m| self.refuse(key, m))
     }
 
+    /// Notes a secret that is part of an option.
+    pub(crate) fn note(&self, secret: Secret) {
+        self.secrets.borrow_mut().push(secret);
+    }
+
     /// What must not be said, as far as it is known by now.
     pub(crate) fn redactor(&self) -> Redactor {
         Redactor::new(&self.secrets.borrow())

@@ -107,6 +107,58 @@ async fn a_user_is_checked_and_so_is_the_subject() {
     assert!(error.kind == SendErrorKind::Attention && error.hint.contains("`password`"), "{error:?}");
 }
 
+#[tokio::test]
+async fn credentials_may_stand_in_the_address() {
+    let user = server("authorization: {users: [{user: u, password: \"marked-p@ss:word\"}]}").await;
+    let token = server("authorization: {token: marked-token-1}").await;
+    let url = |login: &str, server: &Server| format!("url: 'nats://{login}@127.0.0.1:{}'\n", server.port);
+    publish(&url("u:marked-p%40ss%3Aword", &user), "x").await.unwrap();
+    publish(&url("marked-token-1", &token), "x").await.unwrap();
+    // They are for that server, over the options.
+    let options = format!("{}username: v\npassword: marked-other-1\n", url("u:marked-p%40ss%3Aword", &user));
+    publish(&options, "x").await.unwrap();
+    for wrong in [url("u:marked-wrong-1", &user), url("marked-token-2", &token)] {
+        let error = publish(&wrong, "x").await.unwrap_err();
+        assert!(error.kind == SendErrorKind::Attention && error.hint.contains("`url`"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn servers_that_are_away_do_not_matter_while_one_is_there() {
+    let server = server("").await;
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let away = format!("nats://127.0.0.1:{closed}");
+    let here = format!("nats://127.0.0.1:{}", server.port);
+    for list in [[&away, &here, &away], [&here, &away, &away], [&away, &away, &here]] {
+        let list = list.map(String::as_str).join(",");
+        for _ in 0..8 {
+            publish(&format!("url: {list}\n"), "x").await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn headers_are_checked_when_the_service_opens() {
+    let kind = echion_services::ALL.iter().find(|k| k.name == "nats").unwrap();
+    let open = |headers: &str| {
+        let options = format!("url: nats://127.0.0.1:1\nheaders: {{{headers}}}\n");
+        (kind.open)("bus", &yaml::parse(&options).unwrap(), &Environment::default())
+    };
+    for wrong in [r#""two words": x"#, r#""": x"#, r#""Größe": x"#, r#""a:b": x"#, r#"X-A: "marked-secret\nX-B: y""#]
+    {
+        let error = open(wrong).unwrap_err();
+        assert!(error.message.contains("`headers`") && !error.message.contains("marked-"), "{error:?}");
+        assert_eq!(error.at.0, 2, "{error:?}");
+    }
+    let server = server("").await;
+    let mut inbox = subscribe(&server, "", "x").await;
+    // What a Secret's value ends with is no part of the header.
+    let options = format!("url: nats://127.0.0.1:{}\nheaders: {{X-Auth: \"marked-secret\\n\"}}\n", server.port);
+    publish(&options, "x").await.unwrap();
+    let got = next(&mut inbox).await;
+    assert!(got.contains("X-Auth: marked-secret\r\n"), "{got}");
+}
+
 /// Seed and key are the examples of the vendor's documentation of NKeys.
 #[tokio::test]
 async fn an_nkey_signs_the_servers_challenge() {
