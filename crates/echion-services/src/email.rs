@@ -9,16 +9,18 @@ use async_trait::async_trait;
 use echion_model::{
     Channel, Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
 };
+use lettre::Address;
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, SinglePart};
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Tls, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::Response;
 
 use crate::answer::excerpt;
+use crate::done::Done;
 use crate::http::is_this_machine;
 use crate::options::options;
 use crate::section::{self, Rendered, field, section};
@@ -55,7 +57,7 @@ options! {
         "host" host: String,
         /// Its port: 587 or 25 with STARTTLS, 465 with TLS from the beginning.
         "port" port: u16 = 587, "587",
-        /// The user who logs in; without it there is no login.
+        /// The user who logs in; without it, or where the server offers no login, there is none.
         "username" username: String,
         /// The password.
         "password" password: Secret,
@@ -65,7 +67,7 @@ options! {
         "html" html: bool = false, "false",
         /// Accept any certificate. Tenants may not, unless the administrator lets them.
         "insecure_skip_verify" insecure_skip_verify: bool = false, "false",
-        /// `auto`: TLS from the beginning on port 465, else STARTTLS where the server has it, and always before a password. `required`, `none`.
+        /// `auto`: TLS from the beginning on port 465, else STARTTLS where the server has it; no password goes without. `required`, `none`.
         "tls" tls: String = "auto".to_owned(), "auto",
         /// Certificates (PEM) that are trusted in addition to the system's.
         "caBundle" ca_bundle: String,
@@ -74,12 +76,15 @@ options! {
 
 #[derive(Debug)]
 struct Email {
+    name: String,
     from: Mailbox,
     html: bool,
     server: (String, u16),
     user: String,
     credentials: Option<Credentials>,
     tls: Tls,
+    /// A password may leave unencrypted.
+    bare: bool,
 }
 
 #[async_trait]
@@ -91,26 +96,44 @@ impl Vendor for Email {
         tls::install();
         opening.require("host", options.host.is_empty())?;
         opening.require("from", options.from.is_empty())?;
-        let from = options.from.parse().map_err(|_| opening.refuse("from", "`from` is not an address".to_owned()))?;
+        let from = mailbox(&options.from);
+        let from = from.ok_or_else(|| opening.refuse("from", "`from` is not an address".to_owned()))?;
         let login = !options.username.is_empty() && !options.password.is_empty();
-        let tls = tls(&options, login, opening)?;
+        let tls = tls(&options, opening)?;
+        // A password is not sent in the open, but on this machine.
+        let bare = options.tls == "none" || is_this_machine(&options.host);
+        let name = format!("{}/{}", KIND.name, opening.name);
         let Options { host, port, username: user, password, html, .. } = options;
         let credentials = login.then(|| Credentials::new(user.clone(), password.expose().to_owned()));
-        Ok(Self { from, html, server: (host, port), user, credentials, tls })
+        Ok(Self { name, from, html, server: (host, port), user, credentials, tls, bare })
     }
 
     async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
         let mail = self.payload(&message)?;
+        let mut done = Done::of(&message, &self.name).await;
         let left = AtomicBool::new(false);
-        let sent = tokio::time::timeout(PATIENCE.1, self.deliver(&mail, &left)).await;
-        let left = left.load(Ordering::Relaxed);
-        match sent {
-            Ok(Ok(response)) => {
-                let said = response.first_line().unwrap_or_default();
-                Ok(Receipt { answer: format!("{} {}", response.code(), excerpt(said)) })
+        let sent = tokio::time::timeout(PATIENCE.1, self.deliver(&mail, &done, &left)).await;
+        let Sent { response, taken, refused } = match sent {
+            Ok(sent) => sent?,
+            Err(_) => {
+                let what = format!("no end within {} seconds", PATIENCE.1.as_secs());
+                return Err(broken(left.load(Ordering::Relaxed), what));
             }
-            Ok(Err(error)) => Err(classify(&error, left)),
-            Err(_) => Err(broken(left, format!("no end within {} seconds", PATIENCE.1.as_secs()))),
+        };
+        let said = format!("{} {}", response.code(), excerpt(response.first_line().unwrap_or_default()));
+        let Some((to, error)) = refused.first() else { return Ok(Receipt { answer: said }) };
+        // The others have it: from now on it is for those alone who may have it later.
+        let taken: Vec<&str> = taken.iter().map(String::as_str).collect();
+        done.note(&taken, &message).await;
+        let which = format!(
+            "{} of {} recipients refused, `{to}`: {}",
+            refused.len(),
+            taken.len() + refused.len(),
+            error.reason
+        );
+        match refused.iter().find(|(_, error)| error.hint.is_empty()) {
+            Some((_, error)) => Err(SendError { reason: which, ..error.clone() }),
+            None => Ok(Receipt { answer: format!("{said}; {which}") }),
         }
     }
 
@@ -124,9 +147,12 @@ impl Vendor for Email {
 
 impl Email {
     /// The conversation with the server. `left` is set before the first byte of the mail itself: what breaks from there on may have arrived.
-    async fn deliver(&self, mail: &lettre::Message, left: &AtomicBool) -> Result<Response, Error> {
-        let mut connection = self.connect().await?;
-        let sent = self.converse(&mut connection, mail, left).await;
+    async fn deliver(&self, mail: &lettre::Message, done: &Done, left: &AtomicBool) -> Result<Sent, SendError> {
+        let mut connection = self.connect().await.map_err(|error| classify(&error, false))?;
+        let sent = match self.login(&mut connection).await {
+            Ok(()) => converse(&mut connection, mail, done, left).await,
+            Err(error) => Err(error),
+        };
         // The outcome is known by now; a server that does not say goodbye changes nothing.
         drop(tokio::time::timeout(GOODBYE, connection.abort()).await);
         sent
@@ -134,48 +160,42 @@ impl Email {
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
         let (host, port) = &self.server;
-        let hello = ClientId::Domain("localhost".to_owned());
         let wrapped = match &self.tls {
             Tls::Wrapper(parameters) => Some(parameters.clone()),
             _ => None,
         };
         let server = (host.as_str(), *port);
         let mut connection =
-            AsyncSmtpConnection::connect_tokio1(server, Some(PATIENCE.0), &hello, wrapped, None).await?;
+            AsyncSmtpConnection::connect_tokio1(server, Some(PATIENCE.0), &hello(), wrapped, None).await?;
         match &self.tls {
-            Tls::Required(parameters) => connection.starttls(parameters.clone(), &hello).await?,
+            Tls::Required(parameters) => connection.starttls(parameters.clone(), &hello()).await?,
             Tls::Opportunistic(parameters) if connection.can_starttls() => {
-                connection.starttls(parameters.clone(), &hello).await?;
+                connection.starttls(parameters.clone(), &hello()).await?;
             }
             _ => {}
-        }
-        if let Some(credentials) = &self.credentials {
-            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
         }
         Ok(connection)
     }
 
-    async fn converse(
-        &self,
-        connection: &mut AsyncSmtpConnection,
-        mail: &lettre::Message,
-        left: &AtomicBool,
-    ) -> Result<Response, Error> {
-        let (envelope, text) = (mail.envelope(), mail.formatted());
-        let mut parameters = Vec::new();
-        if envelope.from().into_iter().chain(envelope.to()).any(|address| !address.to_string().is_ascii()) {
-            parameters.push(MailParameter::SmtpUtfEight);
+    /// Logs in where the server offers it. Where it does not, as internal relays do not, the mail goes without: no password leaves.
+    async fn login(&self, connection: &mut AsyncSmtpConnection) -> Result<(), SendError> {
+        let Some(credentials) = &self.credentials else { return Ok(()) };
+        let failed = |error: Error| classify(&error, false);
+        if connection.server_info().get_auth_mechanism(DEFAULT_MECHANISMS).is_none() {
+            // Mechanisms that are not known are not kept.
+            let offered = connection.command(Ehlo::new(hello())).await.map_err(failed)?;
+            let offered =
+                offered.message().find_map(|line| line.strip_prefix("AUTH").map(str::trim).map(str::to_owned));
+            let Some(mechanisms) = offered.filter(|mechanisms| !mechanisms.is_empty()) else { return Ok(()) };
+            let reason = format!("the server's only way to log in is {}", excerpt(&mechanisms));
+            return Err(SendError::attention(reason, "use a port or a server that offers PLAIN or LOGIN, over TLS"));
         }
-        if !text.is_ascii() && connection.server_info().supports_feature(Extension::EightBitMime) {
-            parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+        if !connection.is_encrypted() && !self.bare {
+            let reason = "the server wants a login, but offers no STARTTLS";
+            let hint = "use port 465 or 587, or allow the password to be sent in the open: `tls: none`";
+            return Err(SendError::attention(reason, hint));
         }
-        connection.command(Mail::new(envelope.from().cloned(), parameters)).await?;
-        for to in envelope.to() {
-            connection.command(Rcpt::new(to.clone(), Vec::new())).await?;
-        }
-        connection.command(Data).await?;
-        left.store(true, Ordering::Relaxed);
-        connection.message(&text).await
+        connection.auth(DEFAULT_MECHANISMS, credentials).await.map(drop).map_err(failed)
     }
 
     fn payload(&self, message: &Message<'_>) -> Result<lettre::Message, SendError> {
@@ -192,7 +212,7 @@ impl Email {
         let names = message.recipient.split(',').map(str::trim).filter(|name| !name.is_empty());
         let mut none = true;
         for name in names {
-            let to: Mailbox = name.parse().map_err(|_| wrong(format!("recipient `{name}` is not an address")))?;
+            let to = mailbox(name).ok_or_else(|| wrong(format!("recipient `{name}` is not an address")))?;
             mail = mail.to(to);
             none = false;
         }
@@ -206,7 +226,68 @@ impl Email {
     }
 }
 
-fn tls(options: &Options, login: bool, opening: &Opening<'_>) -> Result<Tls, OptionsError> {
+/// How the server is greeted, as Argo CD Notifications does.
+fn hello() -> ClientId {
+    ClientId::Domain("localhost".to_owned())
+}
+
+/// Who has the mail, and who does not.
+struct Sent {
+    response: Response,
+    taken: Vec<String>,
+    refused: Vec<(String, SendError)>,
+}
+
+/// From the sender to the end of the mail. A recipient who is refused does not stop the others.
+async fn converse(
+    connection: &mut AsyncSmtpConnection,
+    mail: &lettre::Message,
+    done: &Done,
+    left: &AtomicBool,
+) -> Result<Sent, SendError> {
+    let failed = |error: Error| classify(&error, false);
+    let (envelope, text) = (mail.envelope(), mail.formatted());
+    let mut parameters = Vec::new();
+    let international = envelope.from().into_iter().chain(envelope.to()).any(|address| !address.to_string().is_ascii());
+    if international && connection.server_info().supports_feature(Extension::SmtpUtfEight) {
+        parameters.push(MailParameter::SmtpUtfEight);
+    }
+    if !text.is_ascii() && connection.server_info().supports_feature(Extension::EightBitMime) {
+        parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+    }
+    connection.command(Mail::new(envelope.from().cloned(), parameters)).await.map_err(failed)?;
+    let (mut taken, mut refused) = (Vec::new(), Vec::new());
+    for to in envelope.to().iter().filter(|to| !done.has(to.as_ref())) {
+        match connection.command(Rcpt::new(to.clone(), Vec::new())).await {
+            Ok(_) => taken.push(to.to_string()),
+            Err(error) if error.is_permanent() || error.is_transient() => {
+                refused.push((to.to_string(), failed(error)));
+            }
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    if taken.is_empty()
+        && let Some((_, error)) = refused.pop()
+    {
+        return Err(error);
+    }
+    connection.command(Data).await.map_err(failed)?;
+    left.store(true, Ordering::Relaxed);
+    let response = connection.message(&text).await.map_err(|error| classify(&error, true))?;
+    Ok(Sent { response, taken, refused })
+}
+
+/// `lee@example.com` or `Lee <lee@example.com>`. A domain in letters of its own goes out as punycode, which every server takes.
+fn mailbox(text: &str) -> Option<Mailbox> {
+    let Mailbox { name, email } = text.parse().ok()?;
+    let email = match url::Host::parse(email.domain()) {
+        Ok(url::Host::Domain(domain)) if !email.domain().is_ascii() => Address::new(email.user(), domain).ok()?,
+        _ => email,
+    };
+    Some(Mailbox { name, email })
+}
+
+fn tls(options: &Options, opening: &Opening<'_>) -> Result<Tls, OptionsError> {
     if options.insecure_skip_verify {
         opening.insecure("insecure_skip_verify")?;
     }
@@ -223,8 +304,6 @@ fn tls(options: &Options, login: bool, opening: &Opening<'_>) -> Result<Tls, Opt
         "none" => Tls::None,
         _ if options.port == 465 => Tls::Wrapper(parameters),
         "required" => Tls::Required(parameters),
-        // A password is not sent in the open, but on this machine.
-        "auto" | "" if login && !is_this_machine(&options.host) => Tls::Required(parameters),
         "auto" | "" => Tls::Opportunistic(parameters),
         _ => return Err(opening.refuse("tls", "`tls` is `auto`, `required` or `none`".to_owned())),
     })
@@ -257,6 +336,10 @@ fn classify(error: &Error, left: bool) -> SendError {
         "523" | "552" => SendError::rejected(said, "shorten the template"),
         // The server has seen the whole mail.
         _ if left => SendError::rejected(said, "correct what the server objects to in the template"),
+        "500" | "502" => SendError::attention(
+            said,
+            "the server does not know a command that every mail server has: check `host` and `port`",
+        ),
         "550" | "551" | "553" => {
             SendError::attention(said, "check the recipient, and whether the server lets `from` send to it")
         }

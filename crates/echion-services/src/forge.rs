@@ -1,7 +1,6 @@
 //! What services of code hosts share: a repository and a commit in it, a status, and comments on the pull requests that have the commit.
 
 use std::fmt;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use echion_model::{Channel, Field, FieldShape, Message, OptionsError, Receipt, SendError, ServiceKind};
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::answer::before_delivery;
+use crate::done::Done;
 use crate::http::{Address, Answer, Http, Request};
 use crate::newrelic::REVISION;
 use crate::section::{Rendered, field};
@@ -54,9 +54,6 @@ pub(crate) const PARTS: &[&str] = &["status", COMMENT.name];
 
 /// The name of a status without a label; vendors have the same.
 const UNNAMED: &str = "default";
-
-/// For how long it is remembered what was done.
-const REMEMBERED: Duration = Duration::from_secs(2 * 86_400);
 
 /// A repository and a commit in it.
 pub(crate) struct Place {
@@ -197,7 +194,7 @@ impl<H: Host> Vendor for Forge<H> {
         let key = H::KIND.name;
         let section = vendor::needed(&message, key)?;
         let place = Place::of(&section, key)?;
-        let mut done = Done::of(&message, format!("{key}/{}/{}", self.name, message.id)).await;
+        let mut done = Done::of(&message, &format!("{key}/{}", self.name)).await;
         let mut said = Vec::new();
         for part in H::PARTS {
             let Some(fields) = section.inner(part) else { continue };
@@ -212,7 +209,7 @@ impl<H: Host> Vendor for Forge<H> {
             }
             if !done.has(part) {
                 self.host.part(part, &fields, &place, &message).await?;
-                done.note(part, &message).await;
+                done.note(&[part], &message).await;
             }
             said.push((*part).to_owned());
         }
@@ -273,35 +270,13 @@ impl<H: Host> Forge<H> {
                 None => Request::post(comments),
             };
             host.call(request.json(&body), now).await?;
-            done.note(&step, message).await;
+            done.note(&[&step], message).await;
         }
         Ok(match count {
             0 => format!("no comment: no {} has the commit", H::REQUEST),
             1 => "1 comment".to_owned(),
             count => format!("{count} comments"),
         })
-    }
-}
-
-/// What earlier attempts of a delivery have done: it is not done again, since a comment would come twice.
-struct Done {
-    key: String,
-    steps: String,
-}
-
-impl Done {
-    async fn of(message: &Message<'_>, key: String) -> Self {
-        let steps = message.memory.recall(&key, message.now).await.ok().flatten().unwrap_or_default();
-        Self { key, steps }
-    }
-
-    fn has(&self, step: &str) -> bool {
-        self.steps.split(' ').any(|before| before == step)
-    }
-
-    async fn note(&mut self, step: &str, message: &Message<'_>) {
-        self.steps = format!("{} {step}", self.steps);
-        drop(message.memory.remember(&self.key, &self.steps, message.now, REMEMBERED).await);
     }
 }
 

@@ -12,6 +12,7 @@ mod datadog;
 mod dingtalk;
 mod dingtalk_app;
 mod discord;
+mod done;
 mod email;
 mod feishu;
 mod forge;

@@ -10,7 +10,7 @@ pub(super) fn http_date(text: &str) -> Option<i64> {
 
 /// How long a vendor wants to be left alone. A date counts from the vendor's own clock, so skew does not matter.
 pub(super) fn retry_after(header: impl Fn(&str) -> Option<String>, date: Option<i64>) -> Option<Duration> {
-    let until = |end: i64| Some(Duration::from_millis(u64::try_from(end - date?).ok()?));
+    let until = |end: i64| Some(Duration::from_millis(u64::try_from(end.saturating_sub(date?)).ok()?));
     if let Some(text) = header("retry-after") {
         return match text.parse() {
             Ok(seconds) => Some(Duration::from_secs(seconds)),

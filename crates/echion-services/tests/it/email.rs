@@ -81,6 +81,113 @@ async fn a_password_goes_over_tls_to_a_server_that_is_trusted() {
     assert!(open_server.mails().is_empty());
 }
 
+/// A mail server that answers each line with what the list has for its beginning, and gives all lines.
+async fn scripted(
+    answers: &'static [(&'static str, &'static str)],
+) -> (u16, tokio::sync::mpsc::UnboundedReceiver<String>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (lines, seen) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (mut stream, mut text) = (BufReader::new(stream), false);
+            let mut line = String::from("CONNECT");
+            loop {
+                let found = answers.iter().find(|(beginning, _)| line.starts_with(beginning));
+                let reply = match (line.trim_end(), found) {
+                    (".", _) => "250 taken",
+                    _ if text => "",
+                    (_, Some((_, reply))) => reply,
+                    ("CONNECT", _) => "220 here",
+                    ("DATA", _) => "354 go on",
+                    _ => "250 ok",
+                };
+                text = (text || line.starts_with("DATA")) && line.trim_end() != ".";
+                if !reply.is_empty() && stream.write_all(format!("{reply}\r\n").as_bytes()).await.is_err() {
+                    break;
+                }
+                drop(lines.send(line.trim_end().to_owned()));
+                line.clear();
+                if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
+                    break;
+                }
+            }
+        }
+    });
+    (port, seen)
+}
+
+/// The lines that have come so far; the service has closed its connection.
+fn lines(seen: &mut tokio::sync::mpsc::UnboundedReceiver<String>, beginning: &str) -> Vec<String> {
+    std::iter::from_fn(|| seen.try_recv().ok()).filter(|line| line.starts_with(beginning)).collect()
+}
+
+#[tokio::test]
+async fn without_a_login_at_the_server_the_mail_goes_without_one() {
+    let login = "username: u\npassword: marked-password\n";
+    let (port, mut seen) = scripted(&[]).await;
+    let service = open("email", &format!("host: 127.0.0.1\nport: {port}\nfrom: a@b.test\n{login}"));
+    send_to(&service, &mail(), "lee@example.com").await.unwrap();
+    assert!(lines(&mut seen, "AUTH").is_empty());
+    // The same machine by a name that is not known as such: no password leaves in the open, unless that is wanted.
+    let (port, mut seen) = scripted(&[("EHLO", "250-here\r\n250 AUTH PLAIN"), ("AUTH", "235 in")]).await;
+    let options = format!("host: '127.1'\nport: {port}\nfrom: a@b.test\n{login}");
+    let error = send_to(&open("email", &options), &mail(), "lee@example.com").await.unwrap_err();
+    assert!(error.kind == SendErrorKind::Attention && error.hint.contains("`tls: none`"), "{error:?}");
+    assert!(lines(&mut seen, "AUTH").is_empty());
+    send_to(&open("email", &format!("{options}tls: none\n")), &mail(), "lee@example.com").await.unwrap();
+    assert_eq!(lines(&mut seen, "AUTH").len(), 1);
+    let (port, _seen) = scripted(&[("EHLO", "250-here\r\n250 AUTH CRAM-MD5")]).await;
+    let service = open("email", &format!("host: 127.0.0.1\nport: {port}\nfrom: a@b.test\n{login}"));
+    let error = send_to(&service, &mail(), "lee@example.com").await.unwrap_err();
+    assert!(error.kind == SendErrorKind::Attention && error.reason.contains("CRAM-MD5"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_recipient_who_is_refused_does_not_stop_the_others() {
+    let refusals: &[(&str, &str)] = &[("RCPT TO:<gone@", "550 no such user"), ("RCPT TO:<full@", "452 mailbox full")];
+    let (port, mut seen) = scripted(refusals).await;
+    let service = open("email", &format!("host: 127.0.0.1\nport: {port}\nfrom: a@b.test\n"));
+    let receipt = send_to(&service, &mail(), "gone@b.test, lee@b.test").await.unwrap();
+    assert!(receipt.answer.contains("1 of 2 recipients refused, `gone@b.test`"), "{receipt:?}");
+    drop(lines(&mut seen, ""));
+    let error = send_to(&service, &mail(), "gone@b.test").await.unwrap_err();
+    assert!(error.kind == SendErrorKind::Attention && error.hint.contains("recipient"), "{error:?}");
+    drop(lines(&mut seen, ""));
+    // Whoever may have it later gets it then, and the others do not get it twice.
+    let (pad, id, notification) = (Pad::default(), DeliveryId("id-1".to_owned()), mail());
+    for (attempt, want) in [(1, vec!["full", "lee", "kim"]), (2, vec!["full"])] {
+        let recipient = "full@b.test, lee@b.test, kim@b.test";
+        let message = Message { notification: &notification, recipient, id: &id, now: NOW, memory: &pad };
+        let error = service.send(message).await.unwrap_err();
+        assert!(error.kind == RETRY, "{error:?}");
+        let asked = lines(&mut seen, "RCPT");
+        let want: Vec<String> = want.iter().map(|name| format!("RCPT TO:<{name}@b.test>")).collect();
+        assert_eq!(asked, want, "attempt {attempt}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_ehlo_is_no_mail_server() {
+    let (port, _seen) = scripted(&[("EHLO", "502 unknown")]).await;
+    let service = open("email", &format!("host: 127.0.0.1\nport: {port}\nfrom: a@b.test\n"));
+    let error = send_to(&service, &mail(), "lee@example.com").await.unwrap_err();
+    assert!(error.kind == SendErrorKind::Attention && error.hint.contains("`port`"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_domain_in_letters_of_its_own_goes_out_as_punycode() {
+    let (port, mut seen) = scripted(&[]).await;
+    let service = open("email", &format!("host: 127.0.0.1\nport: {port}\nfrom: a@müller.test\n"));
+    send_to(&service, &mail(), "lee@例子.test, 李@b.test").await.unwrap();
+    let asked = [lines(&mut seen, "")].concat();
+    for want in ["MAIL FROM:<a@xn--mller-kva.test>", "RCPT TO:<lee@xn--fsqu00a.test>", "RCPT TO:<李@b.test>"] {
+        assert!(asked.iter().any(|line| line.starts_with(want)), "{want}: {asked:#?}");
+    }
+    // The server has not offered it.
+    assert!(!asked.iter().any(|line| line.contains("SMTPUTF8")), "{asked:#?}");
+}
+
 #[tokio::test]
 async fn refusals_are_distinguished_and_nothing_secret_is_shown() {
     let wrong = "username: user\npassword: marked-wrong\ninsecure_skip_verify: true\n";
@@ -89,6 +196,13 @@ async fn refusals_are_distinguished_and_nothing_secret_is_shown() {
     for (server, more, to, kind, hint) in [
         (with_tls(), wrong, "lee@example.com", attention, "`username` and `password`"),
         (refusing("550 no such user"), "", "lee@example.com", attention, "recipient"),
+        (
+            MailOptions { certificate: None, ..with_tls() },
+            wrong,
+            "lee@example.com",
+            attention,
+            "`username` and `password`",
+        ),
         (refusing("552 too large"), "", "lee@example.com", rejected, "shorten"),
         (refusing("450 try later"), "", "lee@example.com", RETRY, ""),
         (MailOptions::default(), "", "", rejected, "addresses"),
