@@ -5,5 +5,5 @@ mod metrics;
 mod server;
 
 pub use health::Health;
-pub use metrics::Metrics;
+pub use metrics::{MetricHelp, Metrics};
 pub use server::{bind, serve};

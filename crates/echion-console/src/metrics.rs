@@ -3,7 +3,6 @@
 use std::fmt;
 
 use echion_model::{Counts, Outcome};
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -11,55 +10,92 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DeliveryLabels {
-    trigger: String,
-    service: String,
-    succeeded: String,
+/// The buckets of delays, in seconds.
+const DELAYS: [f64; 15] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0];
+
+/// A metric as it is declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetricHelp {
+    /// As it is scraped.
+    pub name: &'static str,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// The labels.
+    pub labels: &'static [&'static str],
+    /// What it counts.
+    pub help: &'static str,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct EvaluationLabels {
-    name: String,
-    triggered: String,
+/// Metrics of one name, one for each set of labels.
+struct Labelled<M, const N: usize> {
+    names: [&'static str; N],
+    family: Family<Vec<(&'static str, String)>, M>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabels {
-    service: String,
-    outcome: String,
+impl<M: Default + Clone, const N: usize> Labelled<M, N> {
+    fn with(&self, values: [&str; N]) -> M {
+        let labels = self.names.into_iter().zip(values.map(str::to_owned)).collect();
+        self.family.get_or_create(&labels).clone()
+    }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ServiceLabels {
-    service: String,
+/// Declares the metrics, once: what they are called, count and are labelled with. From it follow the fields, what is registered, and the
+/// table in the docs.
+macro_rules! metrics {
+    ($($field:ident: $type:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
+        /// What is counted. No resource is a label, so the number of series does not grow with the cluster.
+        pub struct Metrics {
+            registry: Registry,
+            $($field: metrics!(@type $type [$($label),*]),)*
+        }
+
+        impl Default for Metrics {
+            fn default() -> Self {
+                let mut registry = Registry::default();
+                $(
+                    let $field = metrics!(@new $type [$($label),*]);
+                    // The encoder appends `_total` to counters, and a full stop to every help text.
+                    let name = $name.strip_suffix("_total").unwrap_or($name);
+                    registry.register(name, $help, metrics!(@metric $field [$($label),*]));
+                )*
+                Self { registry, $($field),* }
+            }
+        }
+
+        impl Metrics {
+            /// Every metric, in the order of the docs.
+            pub const ALL: &'static [MetricHelp] = &[$(MetricHelp {
+                name: $name, kind: stringify!($type), labels: &[$($label),*], help: $help,
+            }),*];
+        }
+    };
+    (@kind counter) => { Counter };
+    (@kind gauge) => { Gauge };
+    (@kind histogram) => { Histogram };
+    (@type $type:ident []) => { metrics!(@kind $type) };
+    (@type $type:ident [$($label:literal),+]) => { Labelled<metrics!(@kind $type), { [$($label),+].len() }> };
+    (@new histogram []) => { Histogram::new(DELAYS) };
+    (@new $type:ident []) => { <metrics!(@kind $type)>::default() };
+    (@new $type:ident [$($label:literal),+]) => { Labelled { names: [$($label),+], family: Family::default() } };
+    (@metric $field:ident []) => { $field.clone() };
+    (@metric $field:ident [$($label:literal),+]) => { $field.family.clone() };
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DiagnosticLabels {
-    namespace: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct WhatLabels {
-    what: String,
-}
-
-/// What is counted. No resource is a label, so the number of series does not grow with the cluster.
-pub struct Metrics {
-    registry: Registry,
-    deliveries: Family<DeliveryLabels, Counter>,
-    evaluations: Family<EvaluationLabels, Counter>,
-    outcomes: Family<OutcomeLabels, Counter>,
-    possible_duplicates: Family<ServiceLabels, Counter>,
-    delay: Histogram,
-    pending: Gauge,
-    parked: Gauge,
-    diagnostics: Family<DiagnosticLabels, Gauge>,
-    api_errors: Family<WhatLabels, Counter>,
-    evaluated: Family<WhatLabels, Counter>,
-    resources: Gauge,
-    leader: Gauge,
+metrics! {
+    deliveries: counter "argocd_notifications_deliveries_total" ["trigger", "service", "succeeded"] "Number of delivered notifications";
+    triggers: counter "argocd_notifications_trigger_eval_total" ["name", "triggered"] "Number of trigger evaluations";
+    outcomes: counter "echion_attempts_total" ["service", "outcome"] "Attempts to deliver, by what came of them";
+    possible_duplicates: counter "echion_possible_duplicates_total" ["service"]
+        "Attempts after one whose fate is not known, where the vendor cannot recognise the same message";
+    delay: histogram "echion_delivery_delay_seconds" [] "From decision to delivery";
+    pending: gauge "echion_queue_depth" [] "Deliveries that wait for an attempt";
+    parked: gauge "echion_parked" [] "Deliveries that somebody must act on";
+    diagnostics: gauge "echion_config_diagnostics" ["namespace"] "Keys of the configuration that do not work";
+    api_errors: counter "echion_api_errors_total" ["what"] "Requests that the API server did not serve";
+    evaluations: counter "echion_evaluations_total" ["what"]
+        "Evaluations of resources, by what they led to: evaluated, unchanged, skipped, failed";
+    resources: gauge "echion_resources" [] "Resources under observation";
+    leader: gauge "echion_leader" [] "1 while this replica delivers";
 }
 
 impl fmt::Debug for Metrics {
@@ -68,69 +104,22 @@ impl fmt::Debug for Metrics {
     }
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
-        let seconds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0];
-        let mut metrics = Self {
-            registry: Registry::default(),
-            deliveries: Family::default(),
-            evaluations: Family::default(),
-            outcomes: Family::default(),
-            possible_duplicates: Family::default(),
-            delay: Histogram::new(seconds),
-            pending: Gauge::default(),
-            parked: Gauge::default(),
-            diagnostics: Family::default(),
-            api_errors: Family::default(),
-            evaluated: Family::default(),
-            resources: Gauge::default(),
-            leader: Gauge::default(),
-        };
-        metrics.register();
-        metrics
-    }
-}
-
 impl Metrics {
-    fn register(&mut self) {
-        let r = &mut self.registry;
-        // The encoder appends `_total` to counters, and a full stop to every help text.
-        r.register("argocd_notifications_deliveries", "Number of delivered notifications", self.deliveries.clone());
-        r.register("argocd_notifications_trigger_eval", "Number of trigger evaluations", self.evaluations.clone());
-        r.register("echion_attempts", "Attempts to deliver, by what came of them", self.outcomes.clone());
-        r.register(
-            "echion_possible_duplicates",
-            "Attempts after one whose fate is not known, where the vendor cannot recognise the same message",
-            self.possible_duplicates.clone(),
-        );
-        r.register("echion_delivery_delay_seconds", "From decision to delivery", self.delay.clone());
-        r.register("echion_queue_depth", "Deliveries that wait for an attempt", self.pending.clone());
-        r.register("echion_parked", "Deliveries that somebody must act on", self.parked.clone());
-        r.register("echion_config_diagnostics", "Keys of the configuration that do not work", self.diagnostics.clone());
-        r.register("echion_api_errors", "Requests that the API server did not serve", self.api_errors.clone());
-        r.register("echion_evaluations", "Evaluations of resources, by what they led to", self.evaluated.clone());
-        r.register("echion_resources", "Resources under observation", self.resources.clone());
-        r.register("echion_leader", "1 while this replica delivers", self.leader.clone());
-    }
-
     /// A condition was asked.
     pub fn evaluated(&self, trigger: &str, triggered: bool) {
-        let labels = EvaluationLabels { name: trigger.to_owned(), triggered: triggered.to_string() };
-        self.evaluations.get_or_create(&labels).inc();
+        self.triggers.with([trigger, boolean(triggered)]).inc();
     }
 
     /// An attempt began that may double a message.
     pub fn possible_duplicate(&self, service: &str) {
-        self.possible_duplicates.get_or_create(&ServiceLabels { service: service.to_owned() }).inc();
+        self.possible_duplicates.with([service]).inc();
     }
 
     /// An attempt ended. `age` is the time since the decision, in milliseconds.
     pub fn attempted(&self, trigger: &str, service: &str, outcome: &Outcome, age: i64) {
         let delivered = matches!(outcome, Outcome::Delivered(_));
-        let (trigger, name) = (trigger.to_owned(), service.to_owned());
-        let labels = DeliveryLabels { trigger, service: name.clone(), succeeded: delivered.to_string() };
-        self.deliveries.get_or_create(&labels).inc();
-        self.outcomes.get_or_create(&OutcomeLabels { service: name, outcome: outcome.class().to_owned() }).inc();
+        self.deliveries.with([trigger, service, boolean(delivered)]).inc();
+        self.outcomes.with([service, outcome.class()]).inc();
         if delivered {
             #[expect(clippy::cast_precision_loss, reason = "milliseconds of years fit")]
             self.delay.observe(age.max(0) as f64 / 1000.0);
@@ -145,18 +134,17 @@ impl Metrics {
 
     /// How many keys of a namespace's configuration do not work.
     pub fn diagnostics(&self, namespace: &str, count: usize) {
-        let labels = DiagnosticLabels { namespace: namespace.to_owned() };
-        self.diagnostics.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.diagnostics.with([namespace]).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// The API server did not serve a request.
     pub fn api_error(&self, what: &str) {
-        self.api_errors.get_or_create(&WhatLabels { what: what.to_owned() }).inc();
+        self.api_errors.with([what]).inc();
     }
 
     /// A resource was evaluated, or not: `evaluated`, `unchanged`, `skipped`, `failed`.
     pub fn evaluation(&self, what: &str) {
-        self.evaluated.get_or_create(&WhatLabels { what: what.to_owned() }).inc();
+        self.evaluations.with([what]).inc();
     }
 
     /// How many resources are under observation.
@@ -177,6 +165,10 @@ impl Metrics {
         let _ = encode(&mut text, &self.registry);
         text
     }
+}
+
+fn boolean(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
 }
 
 #[cfg(test)]
@@ -200,5 +192,23 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         }
+    }
+
+    #[test]
+    fn every_declared_metric_is_registered_under_its_name_and_kind() {
+        let metrics = Metrics::default();
+        metrics.evaluated("on-deployed", true);
+        metrics.attempted("on-deployed", "slack", &Outcome::Delivered(Receipt::default()), 30);
+        metrics.possible_duplicate("slack");
+        metrics.diagnostics("argocd", 1);
+        metrics.api_error("events");
+        metrics.evaluation("skipped");
+        let text = metrics.text();
+        for metric in Metrics::ALL {
+            let (name, suffix) = metric.name.strip_suffix("_total").map_or((metric.name, ""), |name| (name, "_total"));
+            assert_eq!(suffix.is_empty(), metric.kind != "counter", "{}", metric.name);
+            assert!(text.contains(&format!("# TYPE {name} {}\n", metric.kind)), "{}\n{text}", metric.name);
+        }
+        assert!(text.lines().any(|line| line == "echion_parked 0"), "{text}");
     }
 }
