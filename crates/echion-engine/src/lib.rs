@@ -21,7 +21,7 @@ mod trigger;
 pub mod variables;
 
 pub use condition::Conditions;
-pub use config::{Config, Documents, DocumentsError, Sources};
+pub use config::{Config, Documents, DocumentsError, Sources, objects};
 pub use dependencies::Dependencies;
 pub use freshness::{Freshness, freshness};
 pub use namespaces::Namespaces;

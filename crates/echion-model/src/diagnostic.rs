@@ -75,3 +75,34 @@ impl fmt::Display for Diagnostic {
         write!(f, "{}:{}:{}: {}", self.key, self.line, self.column, self.message)
     }
 }
+
+/// The name that is probably meant by one that does not exist; `None` when none resembles it.
+#[must_use]
+pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let ranked = names.into_iter().map(|known| (strsim::damerau_levenshtein(name, known), known));
+    let (distance, nearest) = ranked.filter(|(_, known)| *known != name).min()?;
+    let most = 2.max(name.chars().count() / 3);
+    // Names that share nothing are no help, however short they are.
+    (distance <= most && distance < name.chars().count()).then_some(nearest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn the_nearest_name_is_one_that_could_be_meant() {
+        let names = ["url", "sign", "message", "recipients"];
+        for (name, meant) in [
+            ("ulr", Some("url")),
+            ("sgin", Some("sign")),
+            ("mesage", Some("message")),
+            ("recipient", Some("recipients")),
+            ("", None),
+            ("xy", None),
+            ("something", None),
+        ] {
+            assert_eq!(nearest(name, names), meant, "{name}");
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde::Serialize;
 
 use crate::{
     Delivery, DeliveryId, Intent, Memory, Notification, Outcome, Resource, ResourceId, RouteKey, Status, Version,
@@ -230,6 +231,19 @@ pub trait Annotations: Send + Sync {
     async fn unwritten(&self) -> Result<Vec<ResourceId>, LedgerError>;
 }
 
+/// An attempt that has ended. Times are milliseconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Attempt {
+    /// When it began.
+    pub started: i64,
+    /// When it ended.
+    pub finished: i64,
+    /// The class of its outcome.
+    pub outcome: String,
+    /// The vendor's response, or why it failed.
+    pub detail: String,
+}
+
 /// What people ask about deliveries.
 #[async_trait]
 pub trait History: Send + Sync {
@@ -241,6 +255,9 @@ pub trait History: Send + Sync {
 
     /// One delivery.
     async fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>, LedgerError>;
+
+    /// Attempts of a delivery that have ended, oldest first.
+    async fn attempts(&self, id: &DeliveryId) -> Result<Vec<Attempt>, LedgerError>;
 
     /// Forgets what was delivered and attempted before a time.
     async fn prune(&self, before: i64) -> Result<(), LedgerError>;

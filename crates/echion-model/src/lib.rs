@@ -18,11 +18,11 @@ mod world;
 pub mod yaml;
 
 pub use delivery::{Delivery, DeliveryId, Intent, RouteKey, Status, Version};
-pub use diagnostic::{Diagnostic, Severity};
+pub use diagnostic::{Diagnostic, Severity, nearest};
 pub use help::{Field, FieldShape, OptionHelp, OptionShape};
 pub use ledger::{
-    Annotations, Counts, Filter, Finished, History, Known, Ledger, LedgerError, Mirror, Outbox, Queue, Rerouted,
-    Router, Selection, SharedLedger, State, StateChange, States,
+    Annotations, Attempt, Counts, Filter, Finished, History, Known, Ledger, LedgerError, Mirror, Outbox, Queue,
+    Rerouted, Router, Selection, SharedLedger, State, StateChange, States,
 };
 pub use memory::{Memory, NoMemory};
 pub use notification::{Destination, Notification};

@@ -1,8 +1,9 @@
 //! What people ask about deliveries.
 
 use async_trait::async_trait;
-use echion_model::{Counts, Delivery, DeliveryId, Filter, History, LedgerError, Status};
+use echion_model::{Attempt, Counts, Delivery, DeliveryId, Filter, History, LedgerError, Status};
 use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
 
 use super::{SqlLedger, failed, read_damaged, read_delivery, sql};
 
@@ -44,6 +45,24 @@ impl History for SqlLedger {
             .await
             .map_err(failed(format!("read the delivery {id}")))?;
         row.as_ref().map(read_delivery).transpose()
+    }
+
+    async fn attempts(&self, id: &DeliveryId) -> Result<Vec<Attempt>, LedgerError> {
+        let rows = sqlx::query(
+            "SELECT started, finished, outcome, detail FROM attempt WHERE delivery = $1 AND finished IS NOT NULL ORDER BY started",
+        )
+        .bind(&id.0)
+        .fetch_all(&self.pool())
+        .await
+        .map_err(failed(format!("read the attempts of {id}")))?;
+        let text = |row: &SqliteRow, name: &str| row.get::<Option<String>, _>(name).unwrap_or_default();
+        let attempt = |row: &SqliteRow| Attempt {
+            started: row.get("started"),
+            finished: row.get("finished"),
+            outcome: text(row, "outcome"),
+            detail: text(row, "detail"),
+        };
+        Ok(rows.iter().map(attempt).collect())
     }
 
     async fn prune(&self, before: i64) -> Result<(), LedgerError> {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use echion_delivery::SqlLedger;
 use echion_model::{
-    Annotations, Counts, Delivery, DeliveryId, Filter, Finished, History, Intent, Known, LedgerError, Memory, Mirror,
-    Notification, Outbox, Queue, Rerouted, Resource, ResourceId, Router, Selection, State, StateChange, States,
+    Annotations, Attempt, Counts, Delivery, DeliveryId, Filter, Finished, History, Intent, Known, LedgerError, Memory,
+    Mirror, Notification, Outbox, Queue, Rerouted, Resource, ResourceId, Router, Selection, State, StateChange, States,
     Version,
 };
 
@@ -97,6 +97,10 @@ impl History for Held {
 
     async fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>> {
         self.inner.delivery(id).await
+    }
+
+    async fn attempts(&self, id: &DeliveryId) -> Result<Vec<Attempt>> {
+        self.inner.attempts(id).await
     }
 
     async fn prune(&self, before: i64) -> Result<()> {

@@ -71,7 +71,8 @@ impl Documents {
     /// # Errors
     /// When it is not YAML.
     pub fn parse(text: &str) -> Result<Self, DocumentsError> {
-        yaml::parse_all(text).map(Self).map_err(DocumentsError::Yaml)
+        let documents = yaml::parse_all(text).map_err(DocumentsError::Yaml)?;
+        Ok(Self(objects(&documents).into_iter().cloned().collect()))
     }
 
     /// Takes the data of the ConfigMap of that name into `sources`.
@@ -131,6 +132,20 @@ impl Documents {
             }
         }
     }
+}
+
+/// The objects of a file: its documents, and the items of those that are lists, as `kubectl get` prints them.
+#[must_use]
+pub fn objects(documents: &[Node]) -> Vec<&Node> {
+    let mut objects = Vec::new();
+    for document in documents {
+        let kind = document.get("kind").and_then(Node::text).unwrap_or_default();
+        match document.get("items").map(|items| &items.kind) {
+            Some(yaml::Kind::List(items)) if kind.ends_with("List") => objects.extend(items),
+            _ => objects.push(document),
+        }
+    }
+    objects
 }
 
 type Entry = (String, String, (u32, u32));

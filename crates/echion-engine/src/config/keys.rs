@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use echion_model::yaml::{self, Kind, Node, Note};
-use echion_model::{Diagnostic, Environment, ServiceKind};
+use echion_model::{Diagnostic, Environment, ServiceKind, nearest};
 use echion_value::{Map, Type, Value};
 use serde::de::DeserializeOwned;
 
@@ -387,10 +387,8 @@ fn find(text: &str, name: &str) -> (u32, u32) {
 
 fn nearest_hint<'a>(name: &str, names: impl Iterator<Item = &'a str>, what: &str) -> String {
     let names: Vec<&str> = names.collect();
-    let near =
-        names.iter().map(|n| (strsim::levenshtein(name, n), *n)).min().filter(|(d, _)| *d <= 2.max(name.len() / 3));
-    match near {
-        Some((_, near)) => format!("did you mean `{near}`?"),
+    match nearest(name, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
         None if names.is_empty() => format!("configure a {what} of that name"),
         None => format!("the {what}s are {}", names.join(", ")),
     }

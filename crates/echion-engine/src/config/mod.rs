@@ -13,7 +13,7 @@ use echion_model::{Diagnostic, Environment, RouteKey, Service, ServiceKind, Seve
 use echion_value::{Map, Value};
 use sha1::{Digest as _, Sha1};
 
-pub use documents::{Documents, DocumentsError, Sources};
+pub use documents::{Documents, DocumentsError, Sources, objects};
 pub(crate) use keys::refused_there;
 
 use crate::subscription::Subscription;
