@@ -121,6 +121,11 @@ impl Robots {
         Ok(Self { options, allowed, robots: BTreeMap::new() })
     }
 
+    /// Forgets what every robot has counted and seen.
+    pub(crate) fn forget(&mut self) {
+        self.robots.clear();
+    }
+
     pub(crate) fn judge(&mut self, call: &Call<'_>) -> Verdict {
         let mut repeated = false;
         let (code, text) = match self.decide(call, &mut repeated) {

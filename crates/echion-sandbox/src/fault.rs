@@ -73,6 +73,18 @@ impl Fault {
     }
 }
 
+/// What a list of faults looks like.
+pub(crate) const EXAMPLE: &str = r#"a list of faults looks like [{"path": "/robot/send", "status": 503, "times": 2}]"#;
+
+/// Reads a list of faults, or one.
+pub(crate) fn read(body: &[u8]) -> Result<Vec<Fault>, String> {
+    let fail = |error: serde_json::Error| format!("cannot read the faults: {error}");
+    if body.trim_ascii_start().starts_with(b"{") {
+        return Ok(vec![serde_json::from_slice(body).map_err(fail)?]);
+    }
+    serde_json::from_slice(body).map_err(fail)
+}
+
 /// The faults in force, each with how often it has happened.
 #[derive(Debug, Default)]
 pub(crate) struct Faults(Vec<(Fault, u32)>);

@@ -8,7 +8,9 @@
 //! | `POST …/robot/send?access_token=…` | a DingTalk robot; it refuses with HTTP 200, as the real one does |
 //! | the paths of Slack, Feishu, WeCom, Telegram, Discord, Teams, … | that service, as far as its answers go |
 //! | any other | caught, answered with 200 `ok` |
+//! | `GET /` | a page of what came in |
 //! | `GET /messages`, `DELETE /messages` | what came in, as JSON; forget it |
+//! | `DELETE /robots` | robots forget how many messages came, and hear again |
 //! | `GET /faults`, `POST /faults`, `DELETE /faults` | what goes wrong on purpose: a list of [`Fault`] |
 
 mod clock;
@@ -16,6 +18,7 @@ mod connection;
 mod dingtalk;
 mod fault;
 mod mail;
+mod page;
 mod received;
 mod server;
 mod vendors;
@@ -123,6 +126,15 @@ impl Sandbox {
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Received> {
         self.shared.news.subscribe()
+    }
+
+    /// Starts a mail server whose mails are messages here.
+    ///
+    /// # Errors
+    /// When the port is not free, or the certificate cannot be used.
+    pub async fn start_mail(&self, options: MailOptions) -> io::Result<MailServer> {
+        let shared = Arc::clone(&self.shared);
+        MailServer::start_with(options, move |mail| shared.take_mail(mail)).await
     }
 
     /// Replaces the faults; none makes everything well.

@@ -1,4 +1,4 @@
-//! A mail server on loopback that takes mails and shows them: SMTP with STARTTLS and AUTH PLAIN.
+//! A mail server on loopback that takes mails and shows them: SMTP with STARTTLS, AUTH PLAIN and AUTH LOGIN.
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ pub struct MailOptions {
     pub port: u16,
     /// Certificate and key in PEM; with them STARTTLS is offered.
     pub certificate: Option<(String, String)>,
-    /// User and password; without them anybody may send.
+    /// User and password; without them anybody may send, and every login is the right one.
     pub login: Option<(String, String)>,
     /// Answers a recipient with this instead of taking it, such as `550 no such user`.
     pub refusal: Option<String>,
@@ -67,11 +67,20 @@ impl MailServer {
     /// # Errors
     /// When the port is not free, or the certificate cannot be used.
     pub async fn start(options: MailOptions) -> io::Result<Self> {
+        Self::start_with(options, |_| {}).await
+    }
+
+    /// The same, with a listener that every mail is handed to.
+    pub(crate) async fn start_with(
+        options: MailOptions,
+        taken: impl Fn(&Mail) + Send + Sync + 'static,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
         let address = listener.local_addr()?;
         let mails = Arc::new(Mutex::new(Vec::new()));
         let acceptor = options.certificate.as_ref().map(|(certificate, key)| acceptor(certificate, key)).transpose()?;
-        let session = Session { options: Arc::new(options), acceptor, mails: Arc::clone(&mails) };
+        let session =
+            Session { options: Arc::new(options), acceptor, mails: Arc::clone(&mails), taken: Arc::new(taken) };
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let session = session.clone();
@@ -107,6 +116,7 @@ struct Session {
     options: Arc<MailOptions>,
     acceptor: Option<TlsAcceptor>,
     mails: Arc<Mutex<Vec<Mail>>>,
+    taken: Arc<dyn Fn(&Mail) + Send + Sync>,
 }
 
 impl Session {
@@ -137,8 +147,7 @@ impl Session {
             let answer = match verb.to_ascii_uppercase().as_str() {
                 "EHLO" => {
                     let tls = if self.acceptor.is_some() && !encrypted { "250-STARTTLS\r\n" } else { "" };
-                    let auth = if self.options.login.is_some() { "250-AUTH PLAIN\r\n" } else { "" };
-                    format!("250-sandbox\r\n{tls}{auth}250 8BITMIME")
+                    format!("250-sandbox\r\n{tls}250-AUTH PLAIN LOGIN\r\n250 8BITMIME")
                 }
                 "HELO" | "RSET" | "NOOP" => "250 ok".to_owned(),
                 "STARTTLS" if self.acceptor.is_some() && !encrypted => {
@@ -146,7 +155,8 @@ impl Session {
                     return Ok(true);
                 }
                 "AUTH" => {
-                    known = self.is_login(rest);
+                    let Some(login) = login(stream, rest).await? else { return Ok(false) };
+                    known = self.is_login(&login);
                     if known { "235 welcome" } else { "535 wrong user or password" }.to_owned()
                 }
                 "MAIL" if !known => "530 log in first".to_owned(),
@@ -165,6 +175,7 @@ impl Session {
                     stream.write_all(b"354 go on\r\n").await?;
                     let text = data(stream).await?;
                     let mail = Mail { from: std::mem::take(&mut from), to: std::mem::take(&mut to), text, encrypted };
+                    (self.taken)(&mail);
                     self.mails.lock().unwrap_or_else(PoisonError::into_inner).push(mail);
                     "250 taken".to_owned()
                 }
@@ -180,13 +191,50 @@ impl Session {
         Ok(false)
     }
 
-    fn is_login(&self, text: &str) -> bool {
-        let given = text.strip_prefix("PLAIN ").and_then(|text| STANDARD.decode(text.trim()).ok()).unwrap_or_default();
-        self.options
-            .login
-            .as_ref()
-            .is_some_and(|(user, password)| given == format!("\0{user}\0{password}").into_bytes())
+    fn is_login(&self, given: &Login) -> bool {
+        let right = |(user, password): &(String, String)| given.user == *user && given.password == *password;
+        self.options.login.as_ref().is_none_or(right)
     }
+}
+
+/// Who logs in.
+#[derive(Default)]
+struct Login {
+    user: String,
+    password: String,
+}
+
+/// Reads user and password as PLAIN (at once, or after a prompt) or LOGIN (one after the other); `None` when the client is gone.
+async fn login<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut BufReader<S>, asked: &str) -> io::Result<Option<Login>> {
+    let decode = |text: &str| {
+        let bytes = STANDARD.decode(text.trim()).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let (mechanism, initial) = asked.split_once(' ').unwrap_or((asked, ""));
+    let mut given = Vec::from_iter(Some(initial.to_owned()).filter(|text| !text.is_empty()));
+    let prompts: &[&str] = match mechanism.to_ascii_uppercase().as_str() {
+        "PLAIN" => &[""],
+        // `Username:` and `Password:`, as the mechanism wants them.
+        "LOGIN" => &["VXNlcm5hbWU6", "UGFzc3dvcmQ6"],
+        _ => &[],
+    };
+    for prompt in prompts.iter().skip(given.len()) {
+        stream.write_all(format!("334 {prompt}\r\n").as_bytes()).await?;
+        stream.flush().await?;
+        match line(stream).await? {
+            Some(text) => given.push(text),
+            None => return Ok(None),
+        }
+    }
+    let given: Vec<String> = given.iter().map(|text| decode(text)).collect();
+    Ok(Some(match given.as_slice() {
+        [user, password] => Login { user: user.clone(), password: password.clone() },
+        [plain] => {
+            let mut parts = plain.split('\0').skip(1).map(str::to_owned);
+            Login { user: parts.next().unwrap_or_default(), password: parts.next().unwrap_or_default() }
+        }
+        _ => Login::default(),
+    }))
 }
 
 /// The next line without its end; `None` when the client is gone or silent.

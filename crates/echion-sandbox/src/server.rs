@@ -14,9 +14,10 @@ use tokio::sync::{broadcast, watch};
 use crate::clock;
 use crate::connection::Client;
 use crate::dingtalk::{Call, Robots};
-use crate::fault::{Fault, Faults};
+use crate::fault::{self, Fault, Faults};
+use crate::mail::Mail;
 use crate::received::{self, Received};
-use crate::vendors;
+use crate::{page, vendors};
 
 /// Longest body that is read.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -74,6 +75,24 @@ impl Shared {
         let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
     }
 
+    /// Keeps a mail as a message.
+    pub(crate) fn take_mail(&self, mail: &Mail) {
+        let received = Received {
+            number: 0,
+            service: "email".to_owned(),
+            robot: String::new(),
+            method: "SMTP".to_owned(),
+            path: format!("from {} to {}", mail.from, mail.to.join(", ")),
+            headers: BTreeMap::new(),
+            body: mail.text.clone(),
+            accepted: true,
+            repeated: false,
+            answer: "250 taken".to_owned(),
+            time: (self.clock)(),
+        };
+        self.keep(&mut self.state(), received);
+    }
+
     /// Keeps a message, and notifies subscribers.
     fn keep(&self, state: &mut Kept, mut received: Received) {
         state.count += 1;
@@ -115,9 +134,14 @@ pub(crate) async fn serve(
 fn control(shared: &Shared, parts: &Parts, body: &Bytes) -> Option<Response> {
     let mut state = shared.state();
     Some(match (parts.method.as_str(), parts.uri.path()) {
+        ("GET", "/") => page::of(state.messages.iter().rev()),
         ("GET", "/messages") => json(&state.messages),
         ("DELETE", "/messages") => {
             state.messages.clear();
+            Reply::ok().into_response()
+        }
+        ("DELETE", "/robots") => {
+            state.robots.forget();
             Reply::ok().into_response()
         }
         ("GET", "/faults") => json(&state.faults.list()),
@@ -125,13 +149,10 @@ fn control(shared: &Shared, parts: &Parts, body: &Bytes) -> Option<Response> {
             state.faults = Faults::default();
             Reply::ok().into_response()
         }
-        ("POST", "/faults") => {
-            let read = serde_json::from_slice(body).map_err(|error| format!("expected a list of faults: {error}"));
-            match read.and_then(|faults| state.faults.set(faults)) {
-                Ok(()) => Reply::ok().into_response(),
-                Err(error) => (StatusCode::BAD_REQUEST, error).into_response(),
-            }
-        }
+        ("POST", "/faults") => match fault::read(body).and_then(|faults| state.faults.set(faults)) {
+            Ok(()) => Reply::ok().into_response(),
+            Err(error) => (StatusCode::BAD_REQUEST, format!("{error}; {}\n", fault::EXAMPLE)).into_response(),
+        },
         _ => return None,
     })
 }
@@ -149,7 +170,8 @@ async fn stand_in(shared: &Shared, client: &Client, parts: &Parts, body: &Bytes)
     if fault.only_delays() {
         return handle(shared, client, parts, body).into_response();
     }
-    let received = Received { answer: format!("fault: {}", fault.name()), ..describe(shared, parts, body) };
+    let answer = if fault.body.is_empty() { format!("fault: {}", fault.name()) } else { fault.body.clone() };
+    let received = Received { answer, ..describe(shared, parts, body) };
     shared.keep(&mut shared.state(), received);
     spoil(shared, client, &fault, Reply::ok()).await
 }

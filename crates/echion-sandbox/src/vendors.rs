@@ -127,7 +127,7 @@ pub(crate) fn redacted(path: &str) -> String {
     let parts = path.split('/').map(|part| {
         let secret = hidden;
         hidden |= ["hook", "webhookb2", "webhooks", "powerautomate"].contains(&part);
-        match part.strip_prefix("bot").filter(|rest| rest.contains(':')) {
+        match part.strip_prefix("bot").filter(|rest| rest.contains(':') || path.ends_with("/sendMessage")) {
             Some(_) => "bot****",
             None if secret && part.len() >= 8 => "****",
             None => part,
