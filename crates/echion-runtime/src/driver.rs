@@ -384,10 +384,15 @@ impl Driver {
             Event::Resource(source, generation, observation) => {
                 // What an earlier observation still had under way is older than its successor's list.
                 if matches!(self.watches.get(source), Some(Some((_, current))) if *current == generation) {
-                    let seen = matches!(observation, Observation::Seen(_));
+                    let seen = match &observation {
+                        Observation::Seen(resource) => Some(resource.id.clone()),
+                        _ => None,
+                    };
                     let commands = self.index.apply(source, observation, self.pipeline.now());
-                    if seen && !commands.iter().any(|c| matches!(c, Command::Evaluate { .. })) {
-                        self.pipeline.reporter.unchanged();
+                    if let Some(resource) = seen
+                        && !commands.iter().any(|c| matches!(c, Command::Evaluate { .. }))
+                    {
+                        self.pipeline.reporter.unchanged(&resource);
                     }
                     self.execute(commands).await?;
                 }

@@ -154,7 +154,7 @@ impl Pipeline {
                     self.write_annotation(&resource.id, false);
                 }
             }
-            self.reporter.evaluated(&Evaluated { plan: &plan, recorded });
+            self.reporter.evaluated(&Evaluated { resource: &resource, plan: &plan, recorded });
         }
         Ok(verdict)
     }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use echion_delivery::Attempted;
 use echion_engine::{Config, Plan};
-use echion_model::{Counts, LedgerError, SourceError};
+use echion_model::{Counts, LedgerError, Resource, ResourceId, SourceError};
 
 /// The end of an evaluation.
 #[derive(Debug)]
 pub struct Evaluated<'a> {
-    /// What follows for the resource.
+    /// The resource.
+    pub resource: &'a Resource,
+    /// What follows for it.
     pub plan: &'a Plan,
     /// How many deliveries were recorded.
     pub recorded: usize,
@@ -30,7 +32,7 @@ pub trait Reporter: Send + Sync {
     fn evaluated(&self, _evaluated: &Evaluated<'_>) {}
 
     /// A resource has changed in nothing that a condition reads.
-    fn unchanged(&self) {}
+    fn unchanged(&self, _resource: &ResourceId) {}
 
     /// All resources have been listed, and so many there are.
     fn listed(&self, _resources: usize) {}

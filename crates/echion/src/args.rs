@@ -1,10 +1,12 @@
 //! Arguments and their help.
 
 mod controller;
+mod parse;
 
 use std::path::PathBuf;
 
-pub(crate) use controller::{Annotations, Cluster, Controller, Election};
+pub(crate) use controller::{Annotations, Cluster, Controller, Election, KUBERNETES, VARIABLES};
+pub(crate) use parse::{command, parse};
 
 use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 
@@ -47,13 +49,17 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  echion sandbox\n  \
         echion sandbox --port 8181 --dingtalk-secret SEC... --dingtalk-keyword alert\n\n\
         Then use http://127.0.0.1:8181/robot/send?access_token=any as the robot's address.\n\
-        GET /messages lists what came; POST /faults scripts failures.")]
+        GET / shows what came in, GET /messages as JSON; POST /faults scripts failures: see docs/sandbox.md.")]
     Sandbox(Sandbox),
     /// List triggers, or ask one about an Application.
     #[command(subcommand)]
+    #[command(after_help = "Examples:\n  echion trigger get --config-map cm.yaml\n  \
+        echion trigger run on-sync-failed app.yaml --config-map cm.yaml")]
     Trigger(Trigger),
     /// List templates, or send one.
     #[command(subcommand)]
+    #[command(after_help = "Examples:\n  echion template get --config-map cm.yaml\n  \
+        echion template notify app-sync-failed app.yaml --config-map cm.yaml --recipient dingtalk")]
     Template(Template),
     /// Evaluate an expression as `when` and `oncePer` do.
     #[command(after_help = "Examples:\n  \
@@ -67,11 +73,18 @@ pub(crate) enum Command {
         echion render '{{.app.metadata.name}} is {{.app.status.health.status}}' --resource app.yaml\n  \
         echion render --jsonl < cases.jsonl")]
     Render(Render),
-    /// List recorded deliveries, or make a parked one due again.
+    /// List recorded deliveries, show one, or make parked ones due again.
     #[command(subcommand)]
+    #[command(after_help = "Examples:\n  echion deliveries list --resources ./apps --status parked\n  \
+        echion deliveries show 0199c3a1 --resources ./apps\n  \
+        echion deliveries redeliver --parked --service dingtalk --resources ./apps\n\n\
+        Without `--ledger` and `--resources` the ledger is `.echion.sqlite` in this folder.")]
     Deliveries(Deliveries),
-    /// List the service types.
+    /// List the service types, or explain one: its options and the fields of its section.
+    #[command(after_help = "Examples:\n  echion services\n  echion services webhook\n  echion services -o json")]
     Services {
+        /// Only this one, with everything about it.
+        name: Option<String>,
         #[command(flatten)]
         output: Output,
     },
@@ -81,24 +94,30 @@ pub(crate) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Print the tables of the docs that are written from the code.
+    #[command(name = "__reference", hide = true)]
+    Reference,
 }
 
 #[derive(ClapArgs, Debug)]
 pub(crate) struct Output {
-    /// How to print: a table for people, or JSON for machines.
+    /// How to print: a table for people, JSON or YAML for machines.
     #[arg(short, long, default_value = "table", value_name = "FORMAT")]
     pub(crate) output: Format,
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
+    #[value(alias = "wide")]
     Table,
     Json,
+    Yaml,
 }
 
 /// The formats of the `get` commands of Argo CD Notifications.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GetFormat {
+    #[value(alias = "table")]
     Wide,
     Json,
     Yaml,
@@ -170,6 +189,9 @@ pub(crate) struct Sandbox {
     /// The only access token that the DingTalk robot knows; without it every token is a robot of its own.
     #[arg(long, value_name = "TOKEN")]
     pub(crate) dingtalk_token: Option<String>,
+    /// Messages that a DingTalk robot takes in a minute; one more makes it deaf for ten minutes.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) messages_per_minute: u32,
 }
 
 #[derive(Subcommand, Debug)]
@@ -231,6 +253,8 @@ pub(crate) enum Template {
         /// Whom to send to, as SERVICE:RECIPIENT; may be given several times.
         #[arg(long, value_name = "SERVICE[:RECIPIENT]", default_value = "console:stdout")]
         recipient: Vec<String>,
+        #[command(flatten)]
+        output: Output,
     },
 }
 
@@ -271,40 +295,71 @@ pub(crate) struct Render {
     pub(crate) output: Output,
 }
 
+/// Which ledger.
+#[derive(ClapArgs, Debug)]
+pub(crate) struct LedgerArg {
+    /// The ledger, as `sqlite:FILE`.
+    #[arg(long, value_name = "LEDGER")]
+    pub(crate) ledger: Option<String>,
+    /// The folder of the resources, whose ledger is `DIR/.echion.sqlite`. Default: this folder.
+    #[arg(long, value_name = "DIR", conflicts_with = "ledger")]
+    pub(crate) resources: Option<PathBuf>,
+}
+
 #[derive(Subcommand, Debug)]
 pub(crate) enum Deliveries {
     /// List deliveries, newest first.
-    #[command(after_help = "Example:\n  echion deliveries list --ledger sqlite:apps/.echion.sqlite --status parked")]
+    #[command(after_help = "Examples:\n  echion deliveries list --resources ./apps\n  \
+        echion deliveries list --ledger sqlite:apps/.echion.sqlite --status parked --service dingtalk")]
     List {
-        /// The ledger, as `sqlite:FILE`.
-        #[arg(long, value_name = "LEDGER")]
-        ledger: String,
+        #[command(flatten)]
+        ledger: LedgerArg,
         /// Only those with this status.
         #[arg(long)]
         status: Option<StatusArg>,
+        /// Only those to this service.
+        #[arg(long, value_name = "NAME")]
+        service: Option<String>,
+        /// Only those of this trigger.
+        #[arg(long, value_name = "NAME")]
+        trigger: Option<String>,
+        /// Only those about this resource, as NAME or NAMESPACE/NAME.
+        #[arg(long, value_name = "NAME")]
+        resource: Option<String>,
         /// At most so many; 0 for all.
         #[arg(long, default_value_t = 50)]
         limit: u32,
         #[command(flatten)]
         output: Output,
     },
+    /// Show one delivery: its message, its attempts and what the vendor answered.
+    #[command(after_help = "Example:\n  echion deliveries show 0199c3a1 --resources ./apps")]
+    Show {
+        /// Its id, or how it begins.
+        id: String,
+        #[command(flatten)]
+        ledger: LedgerArg,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Make parked deliveries due again.
     #[command(after_help = "Examples:\n  \
-        echion deliveries redeliver 0199c3a1 --ledger sqlite:apps/.echion.sqlite\n  \
+        echion deliveries redeliver 0199c3a1 0199c3b2 --resources ./apps\n  \
         echion deliveries redeliver --parked --service dingtalk --ledger sqlite:apps/.echion.sqlite")]
     Redeliver {
-        /// The id of one, or how it begins.
+        /// Ids, or how they begin.
         #[arg(required_unless_present = "parked", conflicts_with = "parked")]
-        id: Option<String>,
+        ids: Vec<String>,
         /// All that are parked.
         #[arg(long)]
         parked: bool,
         /// Only those to this service.
         #[arg(long, value_name = "NAME", requires = "parked")]
         service: Option<String>,
-        /// The ledger, as `sqlite:FILE`.
-        #[arg(long, value_name = "LEDGER")]
-        ledger: String,
+        #[command(flatten)]
+        ledger: LedgerArg,
+        #[command(flatten)]
+        output: Output,
     },
 }
 
@@ -316,7 +371,10 @@ pub(crate) enum StatusArg {
 }
 
 fn duration(text: &str) -> Result<i64, String> {
-    let nanos = echion_runtime::value::time::parse_duration(text)
-        .map_err(|_| "expected a duration such as 15s or 2m".to_owned())?;
+    let expected = |_| match text.parse::<f64>() {
+        Ok(_) => format!("a duration has a unit: write `{text}s`"),
+        Err(_) => "expected a duration such as 15s or 2m".to_owned(),
+    };
+    let nanos = echion_runtime::value::time::parse_duration(text).map_err(expected)?;
     if nanos < 0 { Err("expected a duration of zero or more".to_owned()) } else { Ok(nanos / 1_000_000) }
 }

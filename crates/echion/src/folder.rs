@@ -11,6 +11,7 @@ use echion_runtime::{Parts, Reporter, Settings};
 use echion_sources::{Folder, Problem, watch_files};
 use futures::stream::{self, BoxStream, StreamExt as _};
 
+use crate::print::Style;
 use crate::{Failure, args, print, setup};
 
 /// A write of an editor is several events; the last one counts.
@@ -27,14 +28,11 @@ pub(crate) struct Line {
 impl Line {
     /// Reads the configuration once and finds the folder.
     pub(crate) fn open(sources: &args::Sources, resources: &Path, namespaces: &[String]) -> Result<Self, Failure> {
-        if sources.config_map.is_none() {
-            return Err(Failure::new("no configuration is given").hint("add `--config-map FILE`"));
-        }
         let folder = Folder::open(resources).map_err(|error| {
             Failure::new(format!("cannot read {}: {error}", resources.display()))
                 .hint("`--resources` takes a folder with Application manifests")
         })?;
-        let loaded = setup::sources(sources)?;
+        let loaded = setup::given_sources(sources)?;
         let namespaces = if namespaces.is_empty() {
             Namespaces::all()
         } else {
@@ -120,6 +118,15 @@ fn changes(home: &str, loaded: echion_runtime::engine::Sources) -> Vec<Configura
 /// Files that could not be read.
 pub(crate) fn print_problems(problems: &[Problem]) {
     for problem in problems {
-        print::note(&format!("{}: {problem}", print::paint(print::WARNING, "warning")));
+        print::event(Style::Warning, "warning:", &problem.to_string());
+    }
+}
+
+/// The same after a change: what is new, and files that can be read again.
+pub(crate) fn print_changed_problems(before: &[Problem], problems: &[Problem]) {
+    let new: Vec<Problem> = problems.iter().filter(|problem| !before.contains(problem)).cloned().collect();
+    print_problems(&new);
+    for old in before.iter().filter(|old| !problems.iter().any(|problem| problem.file == old.file)) {
+        print::event(Style::Good, "corrected", &old.file.display().to_string());
     }
 }

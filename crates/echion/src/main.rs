@@ -7,6 +7,7 @@ mod folder;
 mod leadership;
 mod log;
 mod options;
+mod places;
 mod print;
 mod report;
 mod repository;
@@ -15,8 +16,6 @@ mod world;
 mod yaml;
 
 use std::process::ExitCode;
-
-use clap::Parser as _;
 
 /// Why a command could not do its work.
 #[derive(Debug)]
@@ -56,7 +55,10 @@ impl From<echion_runtime::model::LedgerError> for Failure {
 type Outcome = Result<ExitCode, Failure>;
 
 fn main() -> ExitCode {
-    let args = args::Args::parse_from(setup::arguments());
+    let args = match args::parse(std::env::args_os().collect(), setup::variable) {
+        Ok(args) => args,
+        Err(error) => return print::usage(&error),
+    };
     if matches!(args.command, args::Command::Controller(_)) {
         arena::allocate_from_one();
     }
@@ -68,11 +70,12 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match runtime.block_on(commands::run(args)) {
+    let code = match runtime.block_on(commands::run(args)) {
         Ok(code) => code,
         Err(failure) => {
             print::failure(&failure);
             ExitCode::from(2)
         }
-    }
+    };
+    print::finish(code)
 }

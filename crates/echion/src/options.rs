@@ -1,4 +1,4 @@
-//! Flags, and the environment variables that replace those that are not given (contract 2.9).
+//! What the flags of the controller mean (contract 2.9).
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,9 +33,9 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads flags, then the environment.
+    /// Reads what flags and variables say.
     pub(crate) fn resolve(args: Controller) -> Result<Self, Failure> {
-        let level = or_variable(args.loglevel, "ARGOCD_NOTIFICATIONS_CONTROLLER_LOGLEVEL", "info");
+        let level = args.loglevel;
         let level = match level.to_ascii_lowercase().as_str() {
             "panic" | "fatal" | "error" => Level::ERROR,
             "warn" | "warning" => Level::WARN,
@@ -47,7 +47,7 @@ impl Options {
                 return Err(Failure::new(format!("`{level}` is not a log level")).hint(hint));
             }
         };
-        let format = or_variable(args.logformat, "ARGOCD_NOTIFICATIONS_CONTROLLER_LOGFORMAT", "json");
+        let format = args.logformat;
         let format = match format.to_ascii_lowercase().as_str() {
             "json" => LogFormat::Json,
             "text" => LogFormat::Text,
@@ -56,13 +56,8 @@ impl Options {
                 return Err(Failure::new(format!("`{format}` is not a log format")).hint(hint));
             }
         };
-        let mut namespaces = args.application_namespaces;
-        if namespaces.is_empty() {
-            let said = setup::variable("ARGOCD_APPLICATION_NAMESPACES").unwrap_or_default();
-            namespaces = said.split(',').map(str::to_owned).collect();
-        }
         let namespaces: Vec<String> =
-            namespaces.iter().map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).collect();
+            args.application_namespaces.iter().map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).collect();
         // Read for its errors: the controller's own namespace is not known yet.
         Namespaces::new("", namespaces.iter().map(String::as_str)).map_err(|error| {
             Failure::new(format!("`--application-namespaces` {error}"))
@@ -76,28 +71,12 @@ impl Options {
         }
         let repo_server = RepoServerFlags {
             server: args.argocd_repo_server,
-            plaintext: switch(
-                args.argocd_repo_server_plaintext,
-                "ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_PLAINTEXT",
-            ),
-            strict: args.argocd_repo_server_strict_tls.unwrap_or(false),
-            authority: or_variable(
-                args.repo_server_ca_cert_path,
-                "ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_CA_CERT_PATH",
-                "",
-            ),
-            certificate: or_variable(
-                args.repo_server_client_cert_path,
-                "ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_CLIENT_CERT_PATH",
-                "/app/config/reposerver/mtls/client.crt",
-            ),
-            key: or_variable(
-                args.repo_server_client_cert_key_path,
-                "ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_CLIENT_CERT_KEY_PATH",
-                "/app/config/reposerver/mtls/client.key",
-            ),
+            plaintext: args.argocd_repo_server_plaintext,
+            strict: args.argocd_repo_server_strict_tls,
+            authority: args.repo_server_ca_cert_path.unwrap_or_default(),
+            certificate: args.repo_server_client_cert_path,
+            key: args.repo_server_client_cert_key_path,
         };
-        let annotations = choice(args.annotations, "ECHION_ANNOTATIONS")?.unwrap_or(Annotations::Write);
         Ok(Self {
             access: access(args.cluster),
             level,
@@ -107,21 +86,13 @@ impl Options {
             secret: args.secret_name,
             labels: args.app_label_selector,
             namespaces,
-            self_service: switch(
-                args.self_service_notification_enabled,
-                "ARGOCD_NOTIFICATION_CONTROLLER_SELF_SERVICE_NOTIFICATION_ENABLED",
-            ),
-            tenant: Tenant {
-                insecure_skip_verify: switch(
-                    args.self_service_insecure_skip_verify,
-                    "ECHION_SELF_SERVICE_INSECURE_SKIP_VERIFY",
-                ),
-            },
+            self_service: args.self_service_notification_enabled,
+            tenant: Tenant { insecure_skip_verify: args.self_service_insecure_skip_verify },
             kinds,
-            write_annotations: annotations == Annotations::Write,
-            ledger: or_variable(args.ledger, "ECHION_LEDGER", "memory"),
+            write_annotations: args.annotations == Annotations::Write,
+            ledger: args.ledger,
             repo_server: repo_server.resolve()?,
-            election: choice(args.leader_election, "ECHION_LEADER_ELECTION")?.unwrap_or(Election::Auto),
+            election: args.leader_election,
         })
     }
 }
@@ -143,7 +114,7 @@ impl RepoServerFlags {
         } else if !self.authority.is_empty() {
             Trust::Signed(vec![self.authority.into()])
         } else if self.strict {
-            let folder = or_variable(None, "ARGOCD_APP_CONF_PATH", "/app/config");
+            let folder = setup::variable(setup::CONFIGURATION_FOLDER).unwrap_or_else(|| "/app/config".to_owned());
             let folder = PathBuf::from(folder).join("reposerver/tls");
             Trust::Signed(vec![folder.join("tls.crt"), folder.join("ca.crt")])
         } else {
@@ -156,33 +127,10 @@ impl RepoServerFlags {
         }
         let identity = Identity { certificate: self.certificate.into(), key: self.key.into() };
         let identity = Some(identity).filter(|identity| !identity.certificate.as_os_str().is_empty());
-        let megabytes = setup::variable("ARGOCD_GRPC_MAX_SIZE_MB").and_then(|said| said.parse::<usize>().ok());
+        let megabytes = setup::variable(setup::LARGEST_RESPONSE).and_then(|said| said.parse::<usize>().ok());
         let largest = megabytes.filter(|size| (1..=2048).contains(size)).unwrap_or(100) << 20;
         Ok(Address { server: self.server, trust, identity, largest })
     }
-}
-
-fn or_variable(flag: Option<String>, name: &str, default: &str) -> String {
-    flag.or_else(|| setup::variable(name)).unwrap_or_else(|| default.to_owned())
-}
-
-/// The environment takes only `true` and `false` for booleans; anything else is ignored.
-fn switch(flag: Option<bool>, name: &str) -> bool {
-    flag.unwrap_or_else(|| setup::variable(name).is_some_and(|said| said.eq_ignore_ascii_case("true")))
-}
-
-fn choice<T: clap::ValueEnum>(flag: Option<T>, name: &str) -> Result<Option<T>, Failure> {
-    if flag.is_some() {
-        return Ok(flag);
-    }
-    let read = |said: String| {
-        T::from_str(&said, true).map_err(|_| {
-            let values: Vec<String> =
-                T::value_variants().iter().filter_map(|v| Some(v.to_possible_value()?.get_name().to_owned())).collect();
-            Failure::new(format!("{name} is `{said}`")).hint(format!("it takes {}", values.join(", ")))
-        })
-    };
-    setup::variable(name).map(read).transpose()
 }
 
 fn access(cluster: Cluster) -> Access {
@@ -202,11 +150,11 @@ fn access(cluster: Cluster) -> Access {
         certificate_authority: cluster.certificate_authority,
         client_certificate: cluster.client_certificate,
         client_key: cluster.client_key,
-        insecure_skip_tls_verify: cluster.insecure_skip_tls_verify.unwrap_or(false),
+        insecure_skip_tls_verify: cluster.insecure_skip_tls_verify,
         tls_server_name: cluster.tls_server_name,
         proxy_url: cluster.proxy_url,
         request_timeout: Some(cluster.request_timeout).filter(|ms| *ms > 0).map(Duration::from_millis),
-        disable_compression: cluster.disable_compression.unwrap_or(false),
+        disable_compression: cluster.disable_compression,
     }
 }
 

@@ -1,97 +1,153 @@
-//! What people read. Data goes to standard output, everything else to standard error.
+//! The one place where text leaves the process. Data goes to standard output, everything else to standard error; characters of foreign texts
+//! that steer a terminal or forge a line are made visible here.
 
-use std::io::{IsTerminal as _, Write as _};
+mod table;
+mod visible;
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use anstyle::{AnsiColor, Style};
 use clap::ColorChoice;
 use echion_runtime::model::{Diagnostic, Severity};
+use serde_json::Value;
 
 use crate::Failure;
+use crate::args::Format;
+use crate::places::Places;
+
+pub(crate) use table::{columns, cut, cut_middle, table};
+pub(crate) use visible::{Style, one_line, paint};
+
+use visible::{escaped_json, shown};
 
 static COLOUR: OnceLock<ColorChoice> = OnceLock::new();
 
-pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
-pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
-pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
-pub(crate) const HINT: Style = AnsiColor::Cyan.on_default();
+/// Some of the output is lost, for another reason than a reader that has gone away.
+static LOST: AtomicBool = AtomicBool::new(false);
 
 pub(crate) fn set_colour(choice: ColorChoice) {
     let _ = COLOUR.set(choice);
 }
 
-#[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
 fn coloured(terminal: bool) -> bool {
     match COLOUR.get() {
         Some(ColorChoice::Always) => true,
         Some(ColorChoice::Never) => false,
-        _ => terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+        _ => terminal && crate::setup::variable("NO_COLOR").is_none(),
     }
 }
 
-/// A text in a style, for standard error.
-pub(crate) fn paint(style: Style, text: &str) -> String {
-    paint_for(std::io::stderr().is_terminal(), style, text)
+/// Writes to standard output. A reader that has gone away, such as `head`, is no error.
+pub(crate) fn bytes(bytes: &[u8]) {
+    let mut out = io::stdout().lock();
+    note_loss(out.write_all(bytes).and_then(|()| out.flush()));
 }
 
-/// A text in a style, for standard output.
-pub(crate) fn paint_out(style: Style, text: &str) -> String {
-    paint_for(std::io::stdout().is_terminal(), style, text)
+fn note_loss(result: io::Result<()>) {
+    if result.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe) {
+        LOST.store(true, Ordering::Relaxed);
+    }
 }
 
-fn paint_for(terminal: bool, style: Style, text: &str) -> String {
-    if coloured(terminal) { format!("{style}{text}{style:#}") } else { text.to_owned() }
-}
-
-/// One line of data. A reader that has gone away, such as `head`, is no error.
+/// Lines of data.
 pub(crate) fn out(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    let text = shown(text, coloured(io::stdout().is_terminal()));
+    bytes(format!("{text}\n").as_bytes());
 }
 
-/// One line for people.
+/// A value for machines.
+pub(crate) fn json(value: &Value) {
+    pretty(&value.to_string());
+}
+
+/// JSON that is written already.
+pub(crate) fn pretty(json: &str) {
+    bytes(format!("{}\n", escaped_json(json)).as_bytes());
+}
+
+/// A value for machines, in the format that is asked for: JSON unless it is YAML.
+pub(crate) fn value(value: &Value, format: Format) {
+    match format {
+        Format::Yaml => bytes(crate::yaml::to_string(value).as_bytes()),
+        _ => json(value),
+    }
+}
+
+/// Lines for people.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let mut err = io::stderr().lock();
+    let text = shown(text, coloured(err.is_terminal()));
+    let _ = writeln!(err, "{text}");
+}
+
+/// What happened, in one line.
+pub(crate) fn event(style: Style, word: &str, text: &str) {
+    note(&format!("{} {}", paint(style, word), one_line(text)));
+}
+
+/// What is to be done about it, in one line.
+pub(crate) fn hint(text: &str) {
+    if !text.is_empty() {
+        note(&format!("  {}: {}", paint(Style::Hint, "hint"), one_line(text)));
+    }
+}
+
+/// The end of the process: success means that all output has arrived.
+pub(crate) fn finish(code: ExitCode) -> ExitCode {
+    note_loss(io::stdout().lock().flush());
+    if !LOST.load(Ordering::Relaxed) {
+        return code;
+    }
+    failure(&Failure::new("standard output cannot be written: some of the output is lost"));
+    ExitCode::from(2)
+}
+
+/// A usage error, or the help that was asked for.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    note_loss(error.print());
+    finish(ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)))
 }
 
 /// Why a command could not run, and what to do.
 pub(crate) fn failure(failure: &Failure) {
-    note(&format!("{}: {}", paint(ERROR, "error"), failure.message));
+    note(&format!("{}: {}", paint(Style::Error, "error"), failure.message));
     if !failure.hint.is_empty() {
-        note(&format!("\n{}: {}", paint(HINT, "hint"), failure.hint));
+        note(&format!("\n{}: {}", paint(Style::Hint, "hint"), failure.hint));
     }
 }
 
 /// All diagnostics of a file, and a line that counts them.
 pub(crate) fn diagnostics(file: &str, diagnostics: &[Diagnostic]) {
+    if diagnostics.is_empty() {
+        return;
+    }
+    let places = Places::of(file);
     for diagnostic in diagnostics {
         let word = match diagnostic.severity {
-            Severity::Error => paint(ERROR, "error"),
-            Severity::Warning => paint(WARNING, "warning"),
+            Severity::Error => paint(Style::Error, "error"),
+            Severity::Warning => paint(Style::Warning, "warning"),
         };
         note(&format!("{word}: {}", diagnostic.message));
-        note(&format!("  --> {file}: {}:{}:{}", diagnostic.key, diagnostic.line, diagnostic.column));
+        note(&format!("  --> {}", places.of_diagnostic(diagnostic)));
         if !diagnostic.source.trim().is_empty() {
-            let (line, before) = excerpt(&diagnostic.source, (diagnostic.column as usize).saturating_sub(1));
+            let place = (diagnostic.column as usize).saturating_sub(1);
+            let (line, before) = table::excerpt(&one_line(&diagnostic.source), place);
             note(&format!("   | {line}"));
-            note(&format!("   | {}{}", " ".repeat(width(&before)), paint(ERROR, "^")));
+            note(&format!("   | {}{}", " ".repeat(table::width(&before)), paint(Style::Error, "^")));
         }
         if !diagnostic.hint.is_empty() {
-            note(&format!("\n{}: {}", paint(HINT, "hint"), diagnostic.hint));
+            note(&format!("\n{}: {}", paint(Style::Hint, "hint"), diagnostic.hint));
         }
         note("");
     }
-    if !diagnostics.is_empty() {
-        let errors = diagnostics.iter().filter(|f| f.severity == Severity::Error).count();
-        note(&format!("{} and {} in {file}", count(errors, "error"), count(diagnostics.len() - errors, "warning")));
+    let errors = diagnostics.iter().filter(|f| f.severity == Severity::Error).count();
+    let counts = [(errors, "error"), (diagnostics.len() - errors, "warning")];
+    let counts: Vec<String> = counts.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| count(n, what)).collect();
+    if !counts.is_empty() {
+        note(&format!("{} in {}", counts.join(" and "), places.file()));
     }
-}
-
-/// At most 160 characters of a line around a place, and what precedes the place in them.
-fn excerpt(line: &str, place: usize) -> (String, String) {
-    let from = place.saturating_sub(120);
-    let shown = |from: usize, count: usize| -> String { line.chars().skip(from).take(count).collect() };
-    let cut = if from > 0 { "…" } else { "" };
-    (format!("{cut}{}", shown(from, 160)), format!("{cut}{}", shown(from, place - from)))
 }
 
 /// `1 error`, `2 errors`.
@@ -101,28 +157,4 @@ pub(crate) fn count(n: usize, what: &str) -> String {
         (_, Some(stem)) => format!("{n} {stem}ies"),
         (_, None) => format!("{n} {what}s"),
     }
-}
-
-/// Rows in columns: at least five wide, two blanks between, the last one as it comes.
-pub(crate) fn table(rows: &[Vec<String>]) {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns)
-        .map(|c| rows.iter().filter_map(|r| r.get(c)).map(|cell| width(cell) + 2).max().unwrap_or(0).max(5))
-        .collect();
-    for row in rows {
-        let last = row.len().saturating_sub(1);
-        let mut line = String::new();
-        for (c, cell) in row.iter().enumerate() {
-            line.push_str(cell);
-            if c < last {
-                line.push_str(&" ".repeat(widths[c].saturating_sub(width(cell))));
-            }
-        }
-        out(&line);
-    }
-}
-
-/// Cells of a terminal that a string takes: CJK characters take two.
-fn width(text: &str) -> usize {
-    unicode_width::UnicodeWidthStr::width(text)
 }

@@ -11,10 +11,35 @@ use echion_runtime::model::{Environment, Resource, Secret, SharedLedger, Tenant,
 use echion_runtime::value::Value;
 
 use crate::world::System;
-use crate::{Failure, args};
+use crate::{Failure, args, print};
 
 const CONFIG_MAP: &str = "argocd-notifications-cm";
 const SECRET: &str = "argocd-notifications-secret";
+
+/// The folder of the repo-server's certificate authority.
+pub(crate) const CONFIGURATION_FOLDER: &str = "ARGOCD_APP_CONF_PATH";
+/// The largest response of the repo-server in MiB.
+pub(crate) const LARGEST_RESPONSE: &str = "ARGOCD_GRPC_MAX_SIZE_MB";
+/// The name that the program answers to, in place of its own.
+pub(crate) const PROGRAM: &str = "ARGOCD_BINARY_NAME";
+const CERTIFICATES: &str = "ARGOCD_TLS_DATA_PATH";
+const HOST: &str = "HOSTNAME";
+const CLOUDS: [&str; 3] = ["AWS_", "GOOGLE_", "GCE_"];
+
+/// Variables that no flag stands for, and what they say.
+pub(crate) const VARIABLES: &[(&str, &str)] = &[
+    (PROGRAM, "with the value `argocd-notifications`, the program is the controller, whatever its file is called"),
+    (
+        CONFIGURATION_FOLDER,
+        "folder whose `reposerver/tls` holds the repo-server's certificate; `/app/config` by default",
+    ),
+    (LARGEST_RESPONSE, "largest response of the repo-server in MiB; 100 by default"),
+    (CERTIFICATES, "folder with certificates that services trust, by host name; `/app/config/tls` by default"),
+    (HOST, "name of this replica in the Lease and in Events"),
+    ("AWS_*, GOOGLE_*, GCE_*", "what the services of these clouds read"),
+    ("HTTP_PROXY, HTTPS_PROXY, NO_PROXY", "proxy of the services; their option `proxy` comes first"),
+    ("NO_COLOR", "no colours in the terminal"),
+];
 
 /// The largest configuration file that is read; Kubernetes itself stops at one MiB an object.
 const LARGEST: u64 = 32 << 20;
@@ -38,19 +63,8 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 
 /// The name of this machine or pod.
 pub(crate) fn host_name() -> String {
-    let name = variable("HOSTNAME").or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok());
+    let name = variable(HOST).or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok());
     name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(|| "echion".to_owned())
-}
-
-/// The arguments of the process. Called by the name of Argo CD Notifications' controller, the program is its controller (contract 6.2).
-pub(crate) fn arguments() -> Vec<std::ffi::OsString> {
-    let mut arguments: Vec<_> = std::env::args_os().collect();
-    let called = arguments.first().and_then(|path| Path::new(path).file_stem().map(ToOwned::to_owned));
-    let name = variable("ARGOCD_BINARY_NAME").map(Into::into).or(called);
-    if name.is_some_and(|name| name == "argocd-notifications") {
-        arguments.insert(1, "controller".into());
-    }
-    arguments
 }
 
 /// This moment, with everything that conditions and templates may query.
@@ -91,10 +105,9 @@ pub(crate) fn stopping() -> tokio::sync::watch::Receiver<bool> {
 /// What services learn about this process.
 pub(crate) fn environment() -> Environment {
     #[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
-    let certificates = std::env::var_os("ARGOCD_TLS_DATA_PATH").map_or("/app/config/tls".into(), Into::into);
-    let proxies = echion_services::PROXY_VARIABLES;
+    let certificates = std::env::var_os(CERTIFICATES).map_or("/app/config/tls".into(), Into::into);
     let is_read = |name: &str| {
-        ["AWS_", "GOOGLE_", "GCE_"].iter().any(|clouds| name.starts_with(clouds)) || proxies.contains(&name)
+        CLOUDS.iter().any(|clouds| name.starts_with(clouds)) || echion_services::PROXY_VARIABLES.contains(&name)
     };
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
@@ -110,7 +123,16 @@ pub(crate) fn environment() -> Environment {
 }
 
 fn read(path: &str) -> Result<String, Failure> {
-    let fail = |error: std::io::Error| Failure::new(format!("cannot read {path}: {error}"));
+    let fail = |error: std::io::Error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::NotFound => "check the path; `-` reads standard input",
+            std::io::ErrorKind::PermissionDenied => "let this user read it",
+            std::io::ErrorKind::InvalidData => "expected a manifest as YAML or JSON, in UTF-8",
+            std::io::ErrorKind::IsADirectory => "expected a file",
+            _ => "",
+        };
+        Failure::new(format!("cannot read {path}: {error}")).hint(hint)
+    };
     let mut text = String::new();
     if path == "-" {
         std::io::stdin().lock().take(LARGEST).read_to_string(&mut text).map_err(fail)?;
@@ -120,12 +142,23 @@ fn read(path: &str) -> Result<String, Failure> {
     Ok(text)
 }
 
+/// Reads ConfigMap and Secret from their files, of which the first must be given.
+pub(crate) fn given_sources(args: &args::Sources) -> Result<Sources, Failure> {
+    if args.config_map.is_none() {
+        return Err(Failure::new("no configuration is given").hint(
+            "add `--config-map FILE`; `kubectl get configmap argocd-notifications-cm -n argocd -o yaml` prints that of a cluster",
+        ));
+    }
+    sources(args)
+}
+
 /// Reads ConfigMap and Secret from their files. Without a ConfigMap the configuration is empty.
 pub(crate) fn sources(args: &args::Sources) -> Result<Sources, Failure> {
     let mut sources = Sources::default();
     let fail = |path: &str, error: DocumentsError, hint: &str| {
         let hint = if matches!(error, DocumentsError::Missing { .. }) { hint } else { "" };
-        Failure::new(format!("{path}: {error}")).hint(hint)
+        let place = if matches!(error, DocumentsError::Missing { .. }) { ": " } else { ":" };
+        Failure::new(format!("{path}{place}{error}")).hint(hint)
     };
     if let Some(path) = &args.config_map {
         let hint = format!("the file must hold a ConfigMap named `{CONFIG_MAP}`");
@@ -160,16 +193,29 @@ pub(crate) fn config_name(args: &args::Sources) -> &str {
     args.config_map.as_deref().unwrap_or("configuration")
 }
 
-/// Reads one resource from a YAML or JSON file.
+/// Reads the one resource of a YAML or JSON file, which may be a list of one.
 pub(crate) fn resource(path: &Path) -> Result<Resource, Failure> {
     let name = path.display();
     let text = read(&path.to_string_lossy())?;
-    let node = yaml::parse(&text).map_err(|e| Failure::new(format!("{name}:{}:{}: {e}", e.line, e.column)))?;
-    let object: Value = node.to_value();
-    Resource::from_object(object, "argocd").ok_or_else(|| {
-        Failure::new(format!("{name}: not a Kubernetes object"))
-            .hint("expected a manifest with `kind` and `metadata.name`")
-    })
+    let documents = yaml::parse_all(&text).map_err(|e| Failure::new(format!("{name}:{}:{}: {e}", e.line, e.column)))?;
+    let objects = echion_runtime::engine::objects(&documents);
+    let found: Vec<Resource> =
+        objects.into_iter().filter_map(|node| Resource::from_object(node.to_value(), "argocd")).collect();
+    let is_application = |resource: &&Resource| resource.id.kind == "Application";
+    let applications: Vec<&Resource> = found.iter().filter(is_application).collect();
+    let candidates = if applications.is_empty() { found.iter().collect() } else { applications };
+    match candidates.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => Err(Failure::new(format!("{name}: not a Kubernetes object"))
+            .hint("expected a manifest with `kind` and `metadata.name`")),
+        several => {
+            let shown: Vec<String> = several.iter().take(10).map(|r| format!("{} {}", r.id.kind, r.id)).collect();
+            let more = if several.len() > shown.len() { ", …" } else { "" };
+            let message =
+                format!("{name}: {} in it: {}{more}", print::count(several.len(), "object"), shown.join(", "));
+            Err(Failure::new(message).hint("give a file with the one that is meant"))
+        }
+    }
 }
 
 /// How a ledger is opened.
@@ -179,6 +225,11 @@ pub(crate) enum Purpose {
     Deliver,
     /// To read it, or to change single deliveries next to a process that delivers out of it.
     Inspect,
+}
+
+/// The name of the ledger that is kept in a folder of resources.
+pub(crate) fn ledger_of(folder: &Path) -> String {
+    format!("sqlite:{}", folder.join(".echion.sqlite").display())
 }
 
 /// Opens a ledger given as `sqlite:FILE` or `memory`.

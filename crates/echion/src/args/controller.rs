@@ -2,12 +2,32 @@
 
 use std::path::PathBuf;
 
-use clap::Args as ClapArgs;
+use clap::{ArgAction, Args as ClapArgs};
 
 /// A flag that may be given alone, or be written `--flag=false`, as Go's flags can.
 const ALONE: &str = "true";
+const NOT: &str = "false";
 
-#[derive(ClapArgs, Debug, Default)]
+/// The heading of the flags that say how the API server is reached.
+pub(crate) const KUBERNETES: &str = "Kubernetes";
+
+/// Variables of the environment that stand in for a flag that is not given. One that is empty counts as absent.
+pub(crate) const VARIABLES: &[(&str, &str)] = &[
+    ("loglevel", "ARGOCD_NOTIFICATIONS_CONTROLLER_LOGLEVEL"),
+    ("logformat", "ARGOCD_NOTIFICATIONS_CONTROLLER_LOGFORMAT"),
+    ("argocd_repo_server_plaintext", "ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_PLAINTEXT"),
+    ("repo_server_ca_cert_path", "ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_CA_CERT_PATH"),
+    ("repo_server_client_cert_path", "ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_CLIENT_CERT_PATH"),
+    ("repo_server_client_cert_key_path", "ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_CLIENT_CERT_KEY_PATH"),
+    ("application_namespaces", "ARGOCD_APPLICATION_NAMESPACES"),
+    ("self_service_notification_enabled", "ARGOCD_NOTIFICATION_CONTROLLER_SELF_SERVICE_NOTIFICATION_ENABLED"),
+    ("self_service_insecure_skip_verify", "ECHION_SELF_SERVICE_INSECURE_SKIP_VERIFY"),
+    ("annotations", "ECHION_ANNOTATIONS"),
+    ("ledger", "ECHION_LEDGER"),
+    ("leader_election", "ECHION_LEADER_ELECTION"),
+];
+
+#[derive(ClapArgs, Debug)]
 pub(crate) struct Controller {
     /// Accepted for compatibility: deliveries run concurrently whatever its value.
     #[arg(long, value_name = "N")]
@@ -15,65 +35,65 @@ pub(crate) struct Controller {
     /// Watch only Applications with these labels.
     #[arg(long, value_name = "SELECTOR", default_value = "")]
     pub(crate) app_label_selector: String,
-    /// debug, info, warn or error [env: ARGOCD_NOTIFICATIONS_CONTROLLER_LOGLEVEL].
-    #[arg(long, value_name = "LEVEL")]
-    pub(crate) loglevel: Option<String>,
-    /// json or text [env: ARGOCD_NOTIFICATIONS_CONTROLLER_LOGFORMAT].
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) logformat: Option<String>,
+    /// debug, info, warn or error.
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub(crate) loglevel: String,
+    /// json or text.
+    #[arg(long, value_name = "FORMAT", default_value = "json")]
+    pub(crate) logformat: String,
     /// Port of /metrics, /healthz and /readyz; 0 takes a free one.
     #[arg(long, value_name = "PORT", default_value_t = 9001)]
     pub(crate) metrics_port: u16,
     /// Address of Argo CD's repo-server.
     #[arg(long, value_name = "HOST:PORT", default_value = "argocd-repo-server:8081")]
     pub(crate) argocd_repo_server: String,
-    /// Speak to the repo-server without TLS [env: ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_PLAINTEXT].
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = ALONE, value_parser = boolean, value_name = "BOOL")]
-    pub(crate) argocd_repo_server_plaintext: Option<bool>,
+    /// Speak to the repo-server without TLS.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = ALONE, default_value = NOT, action = ArgAction::Set, value_parser = boolean, value_name = "BOOL")]
+    pub(crate) argocd_repo_server_plaintext: bool,
     /// Check the repo-server's certificate (deprecated: `--repo-server-ca-cert-path` does it too).
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = ALONE, value_parser = boolean, value_name = "BOOL")]
-    pub(crate) argocd_repo_server_strict_tls: Option<bool>,
-    /// File with the certificate authority of the repo-server [env: ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_CA_CERT_PATH].
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = ALONE, default_value = NOT, action = ArgAction::Set, value_parser = boolean, value_name = "BOOL")]
+    pub(crate) argocd_repo_server_strict_tls: bool,
+    /// File with the certificate authority of the repo-server.
     #[arg(long, value_name = "FILE")]
     pub(crate) repo_server_ca_cert_path: Option<String>,
-    /// Client certificate for the repo-server [env: ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_CLIENT_CERT_PATH].
-    #[arg(long, value_name = "FILE")]
-    pub(crate) repo_server_client_cert_path: Option<String>,
-    /// Key of that certificate [env: ARGOCD_NOTIFICATION_CONTROLLER_REPO_SERVER_CLIENT_CERT_KEY_PATH].
-    #[arg(long, value_name = "FILE")]
-    pub(crate) repo_server_client_cert_key_path: Option<String>,
+    /// Client certificate for the repo-server.
+    #[arg(long, value_name = "FILE", default_value = "/app/config/reposerver/mtls/client.crt")]
+    pub(crate) repo_server_client_cert_path: String,
+    /// Key of that certificate.
+    #[arg(long, value_name = "FILE", default_value = "/app/config/reposerver/mtls/client.key")]
+    pub(crate) repo_server_client_cert_key_path: String,
     /// Name of the ConfigMap.
     #[arg(long, value_name = "NAME", default_value = "argocd-notifications-cm")]
     pub(crate) config_map_name: String,
     /// Name of the Secret.
     #[arg(long, value_name = "NAME", default_value = "argocd-notifications-secret")]
     pub(crate) secret_name: String,
-    /// Watch Applications of these namespaces too: globs, or regular expressions between slashes, separated by commas
-    /// [env: ARGOCD_APPLICATION_NAMESPACES].
+    /// Watch Applications of these namespaces too: globs, or regular expressions between slashes, separated by commas.
     #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
     pub(crate) application_namespaces: Vec<String>,
-    /// Let every namespace have its own ConfigMap and Secret
-    /// [env: ARGOCD_NOTIFICATION_CONTROLLER_SELF_SERVICE_NOTIFICATION_ENABLED].
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = ALONE, value_parser = boolean, value_name = "BOOL")]
-    pub(crate) self_service_notification_enabled: Option<bool>,
-    /// Let these namespaces leave certificates unchecked with `insecureSkipVerify`
-    /// [env: ECHION_SELF_SERVICE_INSECURE_SKIP_VERIFY].
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = ALONE, value_parser = boolean, value_name = "BOOL")]
-    pub(crate) self_service_insecure_skip_verify: Option<bool>,
+    /// Let every namespace have its own ConfigMap and Secret.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = ALONE, default_value = NOT, action = ArgAction::Set, value_parser = boolean, value_name = "BOOL")]
+    pub(crate) self_service_notification_enabled: bool,
+    /// Let these namespaces leave certificates unchecked with `insecureSkipVerify`.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = ALONE, default_value = NOT, action = ArgAction::Set, value_parser = boolean, value_name = "BOOL")]
+    pub(crate) self_service_insecure_skip_verify: bool,
     /// Watch this kind of resource too, as group/version/plural or group/version/plural:variable; may be given several times.
     #[arg(long, value_name = "KIND")]
     pub(crate) resource: Vec<echion_sources::kubernetes::ResourceKind>,
-    /// Whether to write the state into the annotation of each resource, or only to read it [env: ECHION_ANNOTATIONS].
-    #[arg(long, value_name = "MODE")]
-    pub(crate) annotations: Option<Annotations>,
-    /// Where to remember: `memory`, or `sqlite:FILE` on a volume [env: ECHION_LEDGER].
-    #[arg(long, value_name = "LEDGER")]
-    pub(crate) ledger: Option<String>,
-    /// Let replicas elect one that delivers; `auto` does without where Leases are forbidden [env: ECHION_LEADER_ELECTION].
-    #[arg(long, value_name = "MODE")]
-    pub(crate) leader_election: Option<Election>,
+    /// Whether to write the state into the annotation of each resource, or only to read it.
+    #[arg(long, value_name = "MODE", default_value = "write", ignore_case = true)]
+    pub(crate) annotations: Annotations,
+    /// Where to remember: `memory`, or `sqlite:FILE` on a volume.
+    #[arg(long, value_name = "LEDGER", default_value = "memory")]
+    pub(crate) ledger: String,
+    /// Let replicas elect one that delivers; `auto` does without where Leases are forbidden.
+    #[arg(long, value_name = "MODE", default_value = "auto", ignore_case = true)]
+    pub(crate) leader_election: Election,
     #[command(flatten)]
     pub(crate) cluster: Cluster,
+    /// Accepted, and ignored, where the program is called as Argo CD Notifications is.
+    #[arg(hide = true)]
+    pub(crate) ignored: Vec<String>,
 }
 
 /// What is done with the state annotation.
@@ -97,8 +117,8 @@ pub(crate) enum Election {
 }
 
 /// How the API server is reached.
-#[derive(ClapArgs, Debug, Default, Clone)]
-#[command(next_help_heading = "Kubernetes")]
+#[derive(ClapArgs, Debug, Clone)]
+#[command(next_help_heading = KUBERNETES)]
 pub(crate) struct Cluster {
     /// The kubeconfig file.
     #[arg(long, value_name = "FILE")]
@@ -146,8 +166,8 @@ pub(crate) struct Cluster {
     #[arg(long, value_name = "FILE")]
     pub(crate) client_key: Option<PathBuf>,
     /// Accept any certificate of the API server.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = ALONE, value_parser = boolean, value_name = "BOOL")]
-    pub(crate) insecure_skip_tls_verify: Option<bool>,
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = ALONE, default_value = NOT, action = ArgAction::Set, value_parser = boolean, value_name = "BOOL")]
+    pub(crate) insecure_skip_tls_verify: bool,
     /// The name that the certificate must have.
     #[arg(long, value_name = "NAME")]
     pub(crate) tls_server_name: Option<String>,
@@ -158,8 +178,8 @@ pub(crate) struct Cluster {
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = timeout)]
     pub(crate) request_timeout: u64,
     /// Do not ask for compressed answers.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = ALONE, value_parser = boolean, value_name = "BOOL")]
-    pub(crate) disable_compression: Option<bool>,
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = ALONE, default_value = NOT, action = ArgAction::Set, value_parser = boolean, value_name = "BOOL")]
+    pub(crate) disable_compression: bool,
 }
 
 /// What Go's flags take for a boolean.

@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::Outcome;
-use crate::args::Args;
+use crate::{args, print};
 
-pub(super) fn run(shell: Shell) -> Outcome {
-    clap_complete::generate(shell, &mut Args::command(), "echion", &mut std::io::stdout());
-    Ok(ExitCode::SUCCESS)
+pub(super) fn run(shell: Shell) -> ExitCode {
+    // Written at once: the generator panics when its writer fails.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut args::command(), "echion", &mut script);
+    print::bytes(&script);
+    ExitCode::SUCCESS
 }

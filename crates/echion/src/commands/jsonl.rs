@@ -5,10 +5,13 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::{Failure, Outcome};
+use crate::{Failure, Outcome, print};
+
+/// How many bytes of answers are written at once.
+const WRITTEN: usize = 64 * 1024;
 
 pub(super) fn run(answer: fn(&Value) -> Value) -> Outcome {
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut out = Vec::new();
     let mut lines = std::io::stdin().lock();
     let mut line = Vec::new();
     loop {
@@ -25,10 +28,12 @@ pub(super) fn run(answer: fn(&Value) -> Value) -> Outcome {
             Ok(_) => json!({"id": null, "err": "expected a JSON object"}),
             Err(error) => json!({"id": null, "err": format!("not JSON: {error}")}),
         };
-        if writeln!(out, "{answered}").is_err() {
-            break;
+        // Writing into memory cannot fail.
+        let _ = writeln!(out, "{answered}");
+        if out.len() > WRITTEN {
+            print::bytes(&std::mem::take(&mut out));
         }
     }
-    let _ = out.flush();
+    print::bytes(&out);
     Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,7 @@ mod deliveries;
 mod demo;
 mod expr;
 mod jsonl;
+mod reference;
 mod render;
 mod run;
 mod sandbox;
@@ -28,7 +29,8 @@ pub(crate) async fn run(args: Args) -> Outcome {
         Command::Expr(args) => expr::run(args),
         Command::Render(args) => render::run(args),
         Command::Deliveries(args) => deliveries::run(args).await,
-        Command::Services { output } => services::run(&output),
-        Command::Completion { shell } => completion::run(shell),
+        Command::Services { name, output } => services::run(name.as_deref(), &output),
+        Command::Completion { shell } => Ok(completion::run(shell)),
+        Command::Reference => Ok(reference::run()),
     }
 }

@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use std::time::Duration;
+use echion_sandbox::{DingTalkOptions, MailOptions, Options, Received, Sandbox};
 
-use echion_sandbox::{DingTalkOptions, Mail, MailOptions, MailServer, Options, Received, Sandbox};
-
+use crate::print::Style;
 use crate::{Failure, Outcome, args, print, setup};
 
 pub(super) async fn run(args: args::Sandbox) -> Outcome {
@@ -17,6 +16,7 @@ pub(super) async fn run(args: args::Sandbox) -> Outcome {
             keywords: args.dingtalk_keyword,
             allowed_ips: args.dingtalk_ip,
             token: args.dingtalk_token.clone(),
+            per_minute: args.messages_per_minute,
             ..DingTalkOptions::default()
         },
         clock: setup::clock(),
@@ -25,7 +25,7 @@ pub(super) async fn run(args: args::Sandbox) -> Outcome {
         Failure::new(format!("cannot listen on 127.0.0.1:{port}: {error}"))
             .hint("choose another port with `--port`; 0 takes a free one")
     })?;
-    let mail = MailServer::start(MailOptions { port: args.smtp_port, ..MailOptions::default() });
+    let mail = sandbox.start_mail(MailOptions { port: args.smtp_port, ..MailOptions::default() });
     let mail = mail.await.map_err(|error| {
         Failure::new(format!("cannot listen on 127.0.0.1:{}: {error}", args.smtp_port))
             .hint("choose another port with `--smtp-port`; 0 takes a free one")
@@ -36,20 +36,13 @@ pub(super) async fn run(args: args::Sandbox) -> Outcome {
     print::note(&format!("chat services   {} as their `apiURL`", base.trim_end_matches('/')));
     print::note(&format!("webhook         {}", sandbox.url("/any/other/path")));
     print::note(&format!("mail server     {} (SMTP)", mail.address));
-    print::note(&format!("what came in    {}", sandbox.url("/messages")));
+    print::note(&format!("what came in    {} (JSON: {})", sandbox.url(""), sandbox.url("/messages")));
     print::note("Ctrl-C ends\n");
     let mut news = sandbox.subscribe();
     let mut ending = std::pin::pin!(setup::ended());
-    let mut polled = tokio::time::interval(Duration::from_millis(200));
-    let mut shown = 0;
     loop {
         tokio::select! {
             () = &mut ending => break,
-            _ = polled.tick() => {
-                let mails = mail.mails();
-                mails.iter().skip(shown).for_each(show_mail);
-                shown = mails.len();
-            }
             received = news.recv() => match received {
                 Ok(received) => show(&received),
                 Err(tokio::sync::broadcast::error::RecvError::Lagged(missed)) => {
@@ -63,19 +56,12 @@ pub(super) async fn run(args: args::Sandbox) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A mail as it came in.
-fn show_mail(mail: &Mail) {
-    print::out(&print::paint_out(print::GOOD, &format!("mail from {} to {}", mail.from, mail.to.join(", "))));
-    print::out(&mail.text);
-    print::out("");
-}
-
 /// A message as it came in.
 pub(super) fn show(received: &Received) {
     let text = received.readable();
     let (headline, rest) = text.split_once('\n').unwrap_or((&text, ""));
-    let style = if received.accepted { print::GOOD } else { print::WARNING };
-    print::out(&print::paint_out(style, headline));
+    let style = if received.accepted { Style::Good } else { Style::Warning };
+    print::out(&print::paint(style, headline));
     if !rest.is_empty() {
         print::out(rest);
     }

@@ -2,18 +2,25 @@
 
 use std::process::ExitCode;
 
-use echion_runtime::model::{DeliveryId, Message, NoMemory, Notification, yaml};
-use serde_json::{Map, Value};
+use echion_runtime::model::{DeliveryId, Message, NoMemory, Notification, nearest, yaml};
+use serde_json::{Map, Value, json};
 
-use crate::args::{GetFormat, Template};
+use crate::args::{Format, GetFormat, Template};
+use crate::print::Style;
 use crate::{Failure, Outcome, print, setup};
 
 pub(super) async fn run(args: Template) -> Outcome {
     match args {
         Template::Get { name, sources, output } => {
-            let read = setup::sources(&sources)?;
+            let read = setup::given_sources(&sources)?;
             let config = setup::config(&read, None);
             print::diagnostics(setup::config_name(&sources), &config.diagnostics);
+            if let Some(name) = &name
+                && !config.templates.contains_key(name)
+            {
+                print::failure(&unknown("template", name, config.templates.keys()));
+                return Ok(ExitCode::from(1));
+            }
             let templates: Map<String, Value> = config
                 .templates
                 .keys()
@@ -31,7 +38,9 @@ pub(super) async fn run(args: Template) -> Outcome {
             }
             Ok(if config.errors() > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
         }
-        Template::Notify { name, resource, sources, recipient } => notify(&name, &resource, &sources, &recipient).await,
+        Template::Notify { name, resource, sources, recipient, output } => {
+            notify(&name, &resource, &sources, &recipient, output.output).await
+        }
     }
 }
 
@@ -40,14 +49,13 @@ async fn notify(
     resource: &std::path::Path,
     sources: &crate::args::Sources,
     recipients: &[String],
+    format: Format,
 ) -> Outcome {
-    let config = setup::config(&setup::sources(sources)?, None);
+    let config = setup::config(&setup::given_sources(sources)?, None);
     let resource = setup::resource(resource)?;
     let Some(template) = config.templates.get(name) else {
         print::diagnostics(setup::config_name(sources), &config.diagnostics);
-        let names: Vec<&str> = config.templates.keys().map(String::as_str).collect();
-        return Err(Failure::new(format!("no template `{name}` is configured"))
-            .hint(format!("the templates are {}", names.join(", "))));
+        return Err(unknown("template", name, config.templates.keys()));
     };
     let context = setup::context();
     for recipient in recipients {
@@ -59,7 +67,7 @@ async fn notify(
         let failed = |error: String| Failure::new(format!("template `{name}`: {error}"));
         if service == echion_services::CONSOLE.name {
             let shown = template.render_for_console(&context).map_err(|e| failed(e.to_string()))?;
-            dump(&shown, GetFormat::Yaml)?;
+            print::value(&shown, if format == Format::Table { Format::Yaml } else { format });
             // What is shown would go to these.
             for (service, entry) in &config.services {
                 let mut notification = Notification::default();
@@ -73,9 +81,8 @@ async fn notify(
         }
         let Some(entry) = config.services.get(service) else {
             print::diagnostics(setup::config_name(sources), &config.diagnostics);
-            let names: Vec<&str> = config.services.keys().map(String::as_str).collect();
-            return Err(Failure::new(format!("no service `{service}` is configured"))
-                .hint(format!("the services are console, {}", names.join(", "))));
+            let console = echion_services::CONSOLE.name.to_owned();
+            return Err(unknown("service", service, std::iter::once(&console).chain(config.services.keys())));
         };
         let mut notification = Notification::default();
         template.render_into(&mut notification, entry.kind, service, &context).map_err(|e| failed(e.to_string()))?;
@@ -85,9 +92,10 @@ async fn notify(
         let message =
             Message { notification: &notification, recipient: address, id: &id, now: setup::now(), memory: &NoMemory };
         match entry.service.send(message).await {
-            Ok(receipt) => {
-                print::note(&format!("{} {recipient}: {}", print::paint(print::GOOD, "sent"), receipt.answer))
+            Ok(receipt) if format == Format::Table => {
+                print::event(Style::Good, "sent", &format!("{recipient}: {}", receipt.answer));
             }
+            Ok(receipt) => print::value(&json!({ "recipient": recipient, "answer": receipt.answer }), format),
             Err(error) => {
                 print::failure(&Failure::new(format!("{recipient}: {}", error.reason)).hint(error.hint));
                 return Ok(ExitCode::from(1));
@@ -95,6 +103,17 @@ async fn notify(
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A name that is not configured, with the one that is meant, or all there are.
+pub(super) fn unknown<'a>(what: &str, name: &str, names: impl Iterator<Item = &'a String>) -> Failure {
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    let hint = match nearest(name, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if names.is_empty() => format!("the configuration has no {what}"),
+        None => format!("the {what}s are {}", names.join(", ")),
+    };
+    Failure::new(format!("no {what} `{name}` is configured")).hint(hint)
 }
 
 /// A template as it is written.
@@ -119,11 +138,11 @@ fn first_line(template: &Value) -> String {
 
 /// JSON or YAML on standard output.
 pub(super) fn dump(value: &Value, format: GetFormat) -> Result<(), Failure> {
-    let failed = |error: String| Failure::new(format!("cannot print the result: {error}"));
-    let text = match format {
-        GetFormat::Yaml => crate::yaml::to_string(value),
-        _ => serde_json::to_string_pretty(value).map_err(|e| failed(e.to_string()))?,
-    };
-    print::out(text.strip_suffix('\n').unwrap_or(&text));
+    if format == GetFormat::Yaml {
+        print::value(value, Format::Yaml);
+        return Ok(());
+    }
+    let text = serde_json::to_string_pretty(value);
+    print::pretty(&text.map_err(|error| Failure::new(format!("cannot print the result: {error}")))?);
     Ok(())
 }

@@ -6,14 +6,22 @@ use echion_runtime::engine::{Condition, cases};
 use serde_json::{Map, Value, json};
 
 use super::jsonl;
+use super::template::unknown;
 use crate::args::{Format, GetFormat, Trigger};
-use crate::{Failure, Outcome, print, setup};
+use crate::print::{Style, paint};
+use crate::{Outcome, print, setup};
 
 pub(super) fn run(args: Trigger) -> Outcome {
     match args {
         Trigger::Get { name, sources, output } => {
-            let config = setup::config(&setup::sources(&sources)?, None);
+            let config = setup::config(&setup::given_sources(&sources)?, None);
             print::diagnostics(setup::config_name(&sources), &config.diagnostics);
+            if let Some(name) = &name
+                && !config.triggers.contains_key(name)
+            {
+                print::failure(&unknown("trigger", name, config.triggers.keys()));
+                return Ok(ExitCode::from(1));
+            }
             let wanted = |n: &String| name.as_ref().is_none_or(|w| w == n);
             let triggers: Vec<_> = config.triggers.iter().filter(|(n, _)| wanted(n)).collect();
             match output {
@@ -41,25 +49,26 @@ pub(super) fn run(args: Trigger) -> Outcome {
         Trigger::Run { jsonl: true, .. } => jsonl::run(cases::trigger::answer),
         Trigger::Run { name, resource, sources, output, .. } => {
             let (name, path) = (name.unwrap_or_default(), resource.unwrap_or_default());
-            let config = setup::config(&setup::sources(&sources)?, None);
+            let config = setup::config(&setup::given_sources(&sources)?, None);
             let resource = setup::resource(&path)?;
             let Some(trigger) = config.triggers.get(&name) else {
                 print::diagnostics(setup::config_name(&sources), &config.diagnostics);
-                let names: Vec<&str> = config.triggers.keys().map(String::as_str).collect();
-                return Err(Failure::new(format!("no trigger `{name}` is configured"))
-                    .hint(format!("the triggers are {}", names.join(", "))));
+                return Err(unknown("trigger", &name, config.triggers.keys()));
             };
             let context = setup::context();
             let variables = context.trigger_variables(&config, &resource, None);
             let mut failed = false;
             let mut rows = vec![["CONDITION", "RESULT"].map(str::to_owned).to_vec()];
             let mut list = Vec::new();
-            for condition in &trigger.conditions {
+            for (index, condition) in trigger.conditions.iter().enumerate() {
                 let evaluation = context.evaluate(condition, &variables);
-                for error in [evaluation.when.as_ref().err(), evaluation.once_per.as_ref().err()].into_iter().flatten()
+                for (field, result) in
+                    [("when", evaluation.when.as_ref().err()), ("oncePer", evaluation.once_per.as_ref().err())]
                 {
+                    let Some(error) = result else { continue };
                     failed = true;
-                    print::note(&format!("{}: {}\n{error}", print::paint(print::ERROR, "error"), condition.key));
+                    let place = format!("{name}, condition {}: cannot evaluate `{field}`", index + 1);
+                    print::note(&format!("{}: {place}\n{error}", paint(Style::Error, "error")));
                 }
                 rows.push(vec![condition.when.clone(), evaluation.triggered().to_string()]);
                 list.push(json!({
@@ -71,7 +80,7 @@ pub(super) fn run(args: Trigger) -> Outcome {
             }
             match output.output {
                 Format::Table => print::table(&rows),
-                Format::Json => print::out(&json!(list).to_string()),
+                format => print::value(&json!(list), format),
             }
             Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
         }

@@ -179,7 +179,7 @@ impl Reporter for LogReporter {
         }
     }
 
-    fn unchanged(&self) {
+    fn unchanged(&self, _: &ResourceId) {
         self.metrics.evaluation("unchanged");
     }
 

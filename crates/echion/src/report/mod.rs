@@ -3,5 +3,5 @@
 mod lines;
 mod log;
 
-pub(crate) use lines::LineReporter;
+pub(crate) use lines::{LineReporter, explained};
 pub(crate) use log::LogReporter;

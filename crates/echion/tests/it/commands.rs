@@ -216,7 +216,8 @@ fn the_sandbox_takes_mails() {
         "cm.yaml",
         &format!(
             "kind: ConfigMap\nmetadata: {{name: argocd-notifications-cm}}\ndata:\n  service.email: |\n    host: 127.0.0.1\n    port: {port}\n    \
-             from: echion@example.com\n  template.t: |\n    message: hello {{{{.app.metadata.name}}}}\n    email: {{subject: 'Subject of {{{{.app.metadata.name}}}}'}}\n"
+             from: echion@example.com\n    \
+             username: me\n    password: any\n  template.t: |\n    message: hello {{{{.app.metadata.name}}}}\n    email: {{subject: 'Subject of {{{{.app.metadata.name}}}}'}}\n"
         ),
     );
     let app = file("app.yaml", "kind: Application\nmetadata: {name: demo, namespace: argocd}\n");
@@ -225,8 +226,8 @@ fn the_sandbox_takes_mails() {
     let sent = command.args(["--recipient", "email:someone@example.com"]).output().unwrap();
     assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
     let mut shown = BufReader::new(sandbox.stdout.take().unwrap()).lines().map_while(Result::ok);
-    assert!(shown.any(|line| line == "mail from echion@example.com to someone@example.com"));
-    assert!(shown.any(|line| line == "Subject: Subject of demo"));
+    assert!(shown.any(|line| line.ends_with("email SMTP from echion@example.com to someone@example.com  accepted")));
+    assert!(shown.any(|line| line == "    Subject: Subject of demo"));
     assert!(shown.any(|line| line.contains("hello demo")));
     sandbox.kill().unwrap();
     sandbox.wait().unwrap();
