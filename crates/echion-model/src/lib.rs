@@ -5,6 +5,7 @@
 
 mod delivery;
 mod diagnostic;
+mod egress;
 mod help;
 mod ledger;
 mod memory;
@@ -19,6 +20,7 @@ pub mod yaml;
 
 pub use delivery::{Delivery, DeliveryId, Intent, RouteKey, Status, Version};
 pub use diagnostic::{Diagnostic, Severity, nearest};
+pub use egress::{Egress, Net};
 pub use help::{Field, FieldShape, OptionHelp, OptionShape};
 pub use ledger::{
     Annotations, Attempt, Counts, Filter, Finished, History, Known, Ledger, LedgerError, Mirror, Outbox, Queue,

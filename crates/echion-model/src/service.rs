@@ -92,8 +92,10 @@ pub struct Environment {
 }
 
 /// What a tenant's options may do besides the ordinary. They never read files of the controller.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tenant {
+    /// Which addresses they may reach.
+    pub egress: crate::Egress,
     /// `insecureSkipVerify` is accepted.
     pub insecure_skip_verify: bool,
 }

@@ -2,29 +2,33 @@
 //!
 //! Protocol: RFC 5321, RFC 3207. *Recipient* is one or more addresses, separated by commas.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use echion_model::{
-    Channel, Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
+    Channel, Egress, Field, FieldShape, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind,
 };
 use lettre::Address;
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, SinglePart};
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::Response;
+use rustls::ClientConfig;
 
 use crate::answer::excerpt;
 use crate::done::Done;
+use crate::egress;
 use crate::http::is_this_machine;
 use crate::options::options;
 use crate::section::{self, Rendered, field, section};
-use crate::tls;
+use crate::smtp::{self, Connected, Encryption, Place};
+use crate::tls::{self, Trust};
 use crate::vendor::{self, Opening, Vendor};
 
 /// How long one step of the conversation may take, and the whole of it.
@@ -82,9 +86,12 @@ struct Email {
     server: (String, u16),
     user: String,
     credentials: Option<Credentials>,
-    tls: Tls,
+    encryption: Encryption,
+    config: Arc<ClientConfig>,
     /// A password may leave unencrypted.
     bare: bool,
+    /// What a tenant may reach.
+    egress: Option<Egress>,
 }
 
 #[async_trait]
@@ -99,13 +106,24 @@ impl Vendor for Email {
         let from = mailbox(&options.from);
         let from = from.ok_or_else(|| opening.refuse("from", "`from` is not an address".to_owned()))?;
         let login = !options.username.is_empty() && !options.password.is_empty();
-        let tls = tls(&options, opening)?;
+        let (encryption, config) = (encryption(&options, opening)?, Arc::new(trust(&options, opening)?));
         // A password is not sent in the open, but on this machine.
         let bare = options.tls == "none" || is_this_machine(&options.host);
         let name = format!("{}/{}", KIND.name, opening.name);
         let Options { host, port, username: user, password, html, .. } = options;
         let credentials = login.then(|| Credentials::new(user.clone(), password.expose().to_owned()));
-        Ok(Self { name, from, html, server: (host, port), user, credentials, tls, bare })
+        Ok(Self {
+            name,
+            from,
+            html,
+            server: (host, port),
+            user,
+            credentials,
+            encryption,
+            config,
+            bare,
+            egress: opening.egress(),
+        })
     }
 
     async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
@@ -148,8 +166,8 @@ impl Vendor for Email {
 impl Email {
     /// The conversation with the server. `left` is set before the first byte of the mail itself: what breaks from there on may have arrived.
     async fn deliver(&self, mail: &lettre::Message, done: &Done, left: &AtomicBool) -> Result<Sent, SendError> {
-        let mut connection = self.connect().await.map_err(|error| classify(&error, false))?;
-        let sent = match self.login(&mut connection).await {
+        let Connected { mut connection, is_encrypted } = self.connect().await?;
+        let sent = match self.login(&mut connection, is_encrypted).await {
             Ok(()) => converse(&mut connection, mail, done, left).await,
             Err(error) => Err(error),
         };
@@ -158,27 +176,22 @@ impl Email {
         sent
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
+    async fn connect(&self) -> Result<Connected, SendError> {
         let (host, port) = &self.server;
-        let wrapped = match &self.tls {
-            Tls::Wrapper(parameters) => Some(parameters.clone()),
-            _ => None,
-        };
-        let server = (host.as_str(), *port);
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1(server, Some(PATIENCE.0), &hello(), wrapped, None).await?;
-        match &self.tls {
-            Tls::Required(parameters) => connection.starttls(parameters.clone(), &hello()).await?,
-            Tls::Opportunistic(parameters) if connection.can_starttls() => {
-                connection.starttls(parameters.clone(), &hello()).await?;
-            }
-            _ => {}
-        }
-        Ok(connection)
+        // An administrator may reach every address.
+        let any = Egress::any();
+        let addresses = egress::resolve(self.egress.as_ref().unwrap_or(&any), host, *port).await;
+        let addresses = addresses.map_err(egress::error)?;
+        let place =
+            Place { host: host.as_str(), addresses: &addresses, encryption: self.encryption, config: &self.config };
+        let hello = hello();
+        let connected = smtp::connect(place, &hello, |error| classify(&error, false));
+        let late = |_| Err(SendError::retryable(format!("no connection within {} seconds", PATIENCE.0.as_secs())));
+        tokio::time::timeout(PATIENCE.0, connected).await.unwrap_or_else(late)
     }
 
     /// Logs in where the server offers it. Where it does not, as internal relays do not, the mail goes without: no password leaves.
-    async fn login(&self, connection: &mut AsyncSmtpConnection) -> Result<(), SendError> {
+    async fn login(&self, connection: &mut AsyncSmtpConnection, is_encrypted: bool) -> Result<(), SendError> {
         let Some(credentials) = &self.credentials else { return Ok(()) };
         let failed = |error: Error| classify(&error, false);
         if connection.server_info().get_auth_mechanism(DEFAULT_MECHANISMS).is_none() {
@@ -190,7 +203,7 @@ impl Email {
             let reason = format!("the server's only way to log in is {}", excerpt(&mechanisms));
             return Err(SendError::attention(reason, "use a port or a server that offers PLAIN or LOGIN, over TLS"));
         }
-        if !connection.is_encrypted() && !self.bare {
+        if !is_encrypted && !self.bare {
             let reason = "the server wants a login, but offers no STARTTLS";
             let hint = "use port 465 or 587, or allow the password to be sent in the open: `tls: none`";
             return Err(SendError::attention(reason, hint));
@@ -287,31 +300,28 @@ fn mailbox(text: &str) -> Option<Mailbox> {
     Some(Mailbox { name, email })
 }
 
-fn tls(options: &Options, opening: &Opening<'_>) -> Result<Tls, OptionsError> {
+fn trust(options: &Options, opening: &Opening<'_>) -> Result<ClientConfig, OptionsError> {
     if options.insecure_skip_verify {
         opening.insecure("insecure_skip_verify")?;
     }
     let refuse = |message: &str| opening.refuse("caBundle", message.to_owned());
-    let mut parameters =
-        TlsParameters::builder(options.host.clone()).dangerous_accept_invalid_certs(options.insecure_skip_verify);
-    for pem in pems(&options.ca_bundle) {
-        let certificate = Certificate::from_pem(pem.as_bytes());
-        parameters =
-            parameters.add_root_certificate(certificate.map_err(|_| refuse("`caBundle` holds no certificate in PEM"))?);
+    let mut trust = Trust { anything: options.insecure_skip_verify, ..Trust::default() };
+    trust.only = opening.certificates_of(&options.host);
+    if !options.ca_bundle.trim().is_empty() {
+        let certificates = tls::certificates(options.ca_bundle.as_bytes());
+        trust.extra = certificates.ok_or_else(|| refuse("`caBundle` holds no certificate in PEM"))?;
     }
-    let parameters = parameters.build().map_err(|_| refuse("the certificates cannot be used"))?;
-    Ok(match options.tls.as_str() {
-        "none" => Tls::None,
-        _ if options.port == 465 => Tls::Wrapper(parameters),
-        "required" => Tls::Required(parameters),
-        "auto" | "" => Tls::Opportunistic(parameters),
-        _ => return Err(opening.refuse("tls", "`tls` is `auto`, `required` or `none`".to_owned())),
-    })
+    trust.client().map_err(|_| refuse("the certificates cannot be used"))
 }
 
-fn pems(bundle: &str) -> impl Iterator<Item = String> {
-    const END: &str = "-----END CERTIFICATE-----";
-    bundle.split_inclusive(END).filter(|pem| !pem.trim().is_empty()).map(|pem| format!("{}\n", pem.trim()))
+fn encryption(options: &Options, opening: &Opening<'_>) -> Result<Encryption, OptionsError> {
+    Ok(match options.tls.as_str() {
+        "none" => Encryption::Never,
+        _ if options.port == 465 => Encryption::Wrapped,
+        "required" => Encryption::Required,
+        "auto" | "" => Encryption::Offered,
+        _ => return Err(opening.refuse("tls", "`tls` is `auto`, `required` or `none`".to_owned())),
+    })
 }
 
 /// A server that accepted the whole mail and then broke off may have taken it.

@@ -3,6 +3,7 @@
 //! Protocol: <https://docs.nats.io/reference/reference-protocols/nats-protocol>. *Recipient* is the subject.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -18,8 +19,9 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use crate::answer::excerpt;
+use crate::http::certificate_file;
 use crate::options::options;
-use crate::tls;
+use crate::tls::{self, Trust};
 use crate::vendor::{self, Opening, Vendor};
 
 /// How long connecting to one server may take, connecting to all of them, and the whole.
@@ -65,6 +67,8 @@ struct Nats {
     nkey: Secret,
     username: String,
     password: Secret,
+    /// The folder with certificates by host.
+    certificates: Option<PathBuf>,
 }
 
 #[async_trait]
@@ -78,10 +82,22 @@ impl Vendor for Nats {
         opening.require("url", url.is_empty())?;
         let texts = url.expose().split(',').map(str::trim).filter(|text| !text.is_empty());
         let servers = texts.map(|text| Server::parse(text, opening)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(egress) = opening.egress() {
+            // The library resolves names by itself, so one that leads to the controller's network would not be noticed.
+            let is_permitted = |host: &str| match host.parse() {
+                Ok(address) => egress.permits(host, address),
+                Err(_) => egress.permits_host(host),
+            };
+            if !servers.iter().all(|server| is_permitted(server.address.host())) {
+                let message = "`url`: self-service configuration reaches a server by its public address, or by a name that the \
+                               administrator allows with `--self-service-egress-allow`";
+                return Err(opening.refuse("url", message.to_owned()));
+            }
+        }
         opening.require("url", servers.is_empty())?;
         let headers = headers.into_iter().map(|(name, value)| header(&name, &value, opening));
         let headers = headers.collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { servers, headers, nkey, username, password })
+        Ok(Self { servers, headers, nkey, username, password, certificates: opening.certificates() })
     }
 
     async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
@@ -103,7 +119,7 @@ struct Server {
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.address.host(), self.address.port())
+        f.write_str("****")
     }
 }
 
@@ -144,6 +160,13 @@ fn header(name: &str, value: &Secret, opening: &Opening<'_>) -> Result<(HeaderNa
 }
 
 impl Nats {
+    /// The trust of all services, with what is mounted for the server.
+    fn trusted(&self, host: &str) -> Result<rustls::ClientConfig, SendError> {
+        let only = self.certificates.as_deref().and_then(|folder| certificate_file(folder, host));
+        let config = Trust { only, ..Trust::default() }.client();
+        config.map_err(|error| SendError::attention(error.to_string(), "check the certificates of the server"))
+    }
+
     /// Connects to the first server that takes the connection, with the events of that connection.
     async fn connect(&self) -> Result<(Client, mpsc::UnboundedReceiver<Event>), SendError> {
         let count = u32::try_from(self.servers.len()).unwrap_or(u32::MAX).max(1);
@@ -158,6 +181,7 @@ impl Nats {
             let mut options = ConnectOptions::new().name("echion").connection_timeout(patience);
             // Nobody reconnects: a message that may have left would leave twice.
             options = options.max_reconnects(1).event_callback(callback);
+            options = options.tls_client_config(self.trusted(server.address.host())?);
             if !self.nkey.is_empty() {
                 options = options.nkey(self.nkey.expose().trim().to_owned());
             }

@@ -3,18 +3,20 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use echion_model::yaml::Node;
 use echion_model::{
-    Channel, Environment, Message, OptionsError, Receipt, Retry, Secret, SendError, Service, ServiceKind,
+    Channel, Egress, Environment, Message, OptionsError, Receipt, Retry, Secret, SendError, Service, ServiceKind,
 };
+use rustls::pki_types::CertificateDer;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-use crate::http::{Address, Http, Transport};
+use crate::http::{Address, Http, Transport, certificate_file};
 use crate::redact::Redactor;
 use crate::section::Rendered;
 
@@ -171,6 +173,21 @@ impl Opening<'_> {
         variables.get(name).filter(|value| self.environment.tenant.is_none() && !value.is_empty()).cloned()
     }
 
+    /// What a tenant's services may reach; `None` where the options are an administrator's.
+    pub(crate) fn egress(&self) -> Option<Egress> {
+        self.environment.tenant.as_ref().map(|tenant| tenant.egress.clone())
+    }
+
+    /// The folder with certificates by host.
+    pub(crate) fn certificates(&self) -> Option<PathBuf> {
+        self.environment.certificates.clone()
+    }
+
+    /// Certificates that are mounted for a host.
+    pub(crate) fn certificates_of(&self, host: &str) -> Option<Vec<CertificateDer<'static>>> {
+        certificate_file(self.environment.certificates.as_deref()?, host)
+    }
+
     /// Whether the options are a tenant's.
     pub(crate) fn tenant(&self) -> bool {
         self.environment.tenant.is_some()
@@ -196,7 +213,7 @@ impl Opening<'_> {
 
     /// Whether certificates may be left unchecked; only an administrator may allow it to a tenant.
     pub(crate) fn insecure(&self, key: &str) -> Result<(), OptionsError> {
-        match self.environment.tenant {
+        match &self.environment.tenant {
             Some(tenant) if !tenant.insecure_skip_verify => {
                 Err(self.refuse(key, format!("`{key}` is not allowed here")))
             }

@@ -5,7 +5,7 @@ mod parse;
 
 use std::path::PathBuf;
 
-pub(crate) use controller::{Annotations, Cluster, Controller, Election, KUBERNETES, VARIABLES};
+pub(crate) use controller::{Annotations, Cluster, Controller, EgressMode, Election, KUBERNETES, VARIABLES};
 pub(crate) use parse::{command, parse};
 
 use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};

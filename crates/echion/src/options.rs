@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use echion_runtime::engine::Namespaces;
-use echion_runtime::model::Tenant;
+use echion_runtime::model::{Egress, Tenant};
 use echion_sources::kubernetes::{Access, ResourceKind};
 use echion_sources::reposerver::{Address, Identity, Trust};
 use tracing::Level;
 
-use crate::args::{Annotations, Cluster, Controller, Election};
+use crate::args::{Annotations, Cluster, Controller, EgressMode, Election};
 use crate::log::LogFormat;
 use crate::{Failure, setup};
 
@@ -87,7 +87,10 @@ impl Options {
             labels: args.app_label_selector,
             namespaces,
             self_service: args.self_service_notification_enabled,
-            tenant: Tenant { insecure_skip_verify: args.self_service_insecure_skip_verify },
+            tenant: Tenant {
+                egress: egress(args.self_service_egress, &args.self_service_egress_allow)?,
+                insecure_skip_verify: args.self_service_insecure_skip_verify,
+            },
             kinds,
             write_annotations: args.annotations == Annotations::Write,
             ledger: args.ledger,
@@ -95,6 +98,27 @@ impl Options {
             election: args.leader_election,
         })
     }
+}
+
+impl Options {
+    /// Keeps tenants from the API server, whatever its address is.
+    pub(crate) async fn keep_from(&mut self, server: &str) {
+        self.tenant.egress.refuse(server);
+        // A name that cannot be resolved now is refused by itself.
+        let found = tokio::net::lookup_host((server.trim_start_matches('[').trim_end_matches(']'), 443)).await;
+        found.into_iter().flatten().for_each(|address| self.tenant.egress.refuse(&address.ip().to_string()));
+    }
+}
+
+fn egress(mode: EgressMode, allowed: &[String]) -> Result<Egress, Failure> {
+    let mut egress = match mode {
+        EgressMode::Public => Egress::default(),
+        EgressMode::Any => Egress::any(),
+    };
+    for text in allowed.iter().filter(|text| !text.trim().is_empty()) {
+        egress.allow(text).map_err(|error| Failure::new(format!("`--self-service-egress-allow`: {error}")))?;
+    }
+    Ok(egress)
 }
 
 /// What is said about the repo-server, flags and environment together.

@@ -178,12 +178,12 @@ pub(crate) fn sources(args: &args::Sources) -> Result<Sources, Failure> {
 
 /// Compiles the configuration; a key that does not work keeps its version in `previous`.
 pub(crate) fn config(sources: &Sources, previous: Option<&Config>) -> Config {
-    config_for(sources, Tenant::default(), previous)
+    config_for(sources, &Tenant::default(), previous)
 }
 
 /// The same, with what tenants may do where it is one's.
-pub(crate) fn config_for(sources: &Sources, tenant: Tenant, previous: Option<&Config>) -> Config {
-    let tenant = sources.self_service.then_some(tenant);
+pub(crate) fn config_for(sources: &Sources, tenant: &Tenant, previous: Option<&Config>) -> Config {
+    let tenant = sources.self_service.then(|| tenant.clone());
     let environment = Environment { tenant, ..environment() };
     Config::load(sources, &echion_services::configurable(), &environment, previous)
 }

@@ -38,6 +38,7 @@ pub struct Config {
     service_default_triggers: BTreeMap<String, Vec<String>>,
     context: BTreeMap<String, String>,
     secrets: Value,
+    withholds_secrets: bool,
     legacy: Arc<legacy::Legacy>,
     /// Names of the services of `notifiers.yaml`.
     notifiers: Vec<String>,
@@ -103,10 +104,17 @@ impl Config {
         Map::new(echion_value::Type::String, entries)
     }
 
-    /// `secrets`: a map of byte slices.
+    /// `secrets`: a map of byte slices; `None` where texts have no business with them. Whoever may only configure a namespace has none, and where
+    /// that is allowed, neither has the controller (contract 1.10).
     #[must_use]
-    pub fn secrets(&self) -> Value {
-        self.secrets.clone()
+    pub fn secrets(&self) -> Option<Value> {
+        (self.owner.is_empty() && !self.withholds_secrets).then(|| self.secrets.clone())
+    }
+
+    /// The same without `secrets` in templates and conditions: namespaces configure themselves.
+    #[must_use]
+    pub fn without_secrets(self) -> Self {
+        Self { withholds_secrets: true, ..self }
     }
 
     pub(crate) fn subscriptions(&self) -> &[Subscription] {

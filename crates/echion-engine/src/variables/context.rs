@@ -170,9 +170,8 @@ impl EvaluationContext {
             ("strings".into(), self.strings.clone()),
             ("repo".into(), Value::Map(repo(&self.repository, app))),
         ];
-        // Whoever may only configure a namespace has no business with secrets in messages (contract 1.10).
-        if config.owner.is_empty() {
-            variables.push(("secrets".into(), config.secrets()));
+        if let Some(secrets) = config.secrets() {
+            variables.push(("secrets".into(), secrets));
         }
         variables
     }

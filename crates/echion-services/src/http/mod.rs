@@ -16,17 +16,18 @@ use echion_model::{Condition, Environment, OptionsError, Receipt, Secret, SendEr
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Response};
 
+use crate::egress::{Guard, Refused};
 use crate::redact::Redactor;
 use crate::{answer, tls};
 
 pub(crate) use address::Address;
 pub(crate) use auth::{Fresh, Held, TokenCache, fresh, hmac_sha256};
+pub(crate) use proxy::Proxies;
 pub(crate) use request::{Answer, Request};
-pub(crate) use transport::{Transport, is_this_machine};
+pub(crate) use transport::{Transport, certificate_file, is_this_machine};
 
 pub use proxy::VARIABLES as PROXY_VARIABLES;
 
-use proxy::Proxies;
 use transport::{CONNECT, Refuse};
 
 /// How much of an answer is read; what vendors say fits many times over.
@@ -45,6 +46,8 @@ struct Inner {
     oauth: Option<(auth::OAuth2, Address, TokenCache)>,
     redactor: Redactor,
     proxies: Proxies,
+    /// Keeps a tenant to public addresses.
+    guard: Option<Guard>,
     /// Hosts differ in their certificates.
     clients: Mutex<HashMap<String, reqwest::Client>>,
 }
@@ -74,15 +77,28 @@ impl Http {
         let timeout = transport.timeout.map_or(timeout, |timeout| timeout.0);
         let environment = environment.clone();
         let proxies = Proxies::new(&environment.variables);
+        let guard = environment.tenant.as_ref().map(|tenant| Guard::new(tenant.egress.clone(), proxies.clone()));
+        if let (Some(guard), Ok(proxy)) = (&guard, Address::parse(transport.proxy.expose())) {
+            guard.check_host(proxy.host()).map_err(|error| refuse("proxy", error.to_string()))?;
+        }
         let clients = Mutex::default();
-        let http =
-            Self(Arc::new(Inner { transport, timeout, environment, success, oauth, redactor, proxies, clients }));
+        let http = Self(Arc::new(Inner {
+            transport,
+            timeout,
+            environment,
+            success,
+            oauth,
+            redactor,
+            proxies,
+            guard,
+            clients,
+        }));
         http.build("", refuse)?;
         Ok(http)
     }
 
     fn build(&self, host: &str, refuse: Refuse<'_>) -> Result<reqwest::Client, OptionsError> {
-        let Inner { transport, environment, proxies, timeout, .. } = &*self.0;
+        let Inner { transport, environment, proxies, guard, timeout, .. } = &*self.0;
         #[expect(clippy::disallowed_methods, reason = "this is the one place")]
         let builder = reqwest::Client::builder()
             .user_agent(if environment.user_agent.is_empty() { "echion" } else { &environment.user_agent })
@@ -91,6 +107,10 @@ impl Http {
             // Where a redirect leads is decided for each; a referrer would show the address, and the token in it.
             .referer(false)
             .redirect(reqwest::redirect::Policy::none());
+        let builder = match guard {
+            Some(guard) => builder.dns_resolver(guard.clone()),
+            None => builder,
+        };
         let builder = transport::apply(transport, host, environment, proxies, builder, refuse)?;
         builder.build().map_err(|error| OptionsError {
             message: format!("the HTTP client cannot be built: {}", error.without_url()),
@@ -183,6 +203,9 @@ impl Http {
         }
         for _ in 0..=redirect::MOST {
             redactor.add_address(&url);
+            if let Some(guard) = &self.0.guard {
+                guard.check(url.url()).await.map_err(Refused::into_error)?;
+            }
             let client = self.client(url.host())?;
             let request = client.request(method.clone(), url.url().clone()).headers(headers.clone()).body(body.clone());
             let response = request.send().await.map_err(|error| self.failure(&error, &url, &redactor))?;
@@ -234,6 +257,9 @@ impl Http {
         if error.is_timeout() && error.is_connect() {
             return SendError::retryable(format!("no connection to {url} within {:?}", connect_within(timeout)));
         }
+        if let Some(refused) = cause::<Refused>(error) {
+            return refused.clone().into_error();
+        }
         if let Some(objection) = certificate_refused(error) {
             let hint = "give the server's certificate, or the authority that signed it, in `caBundle`, or in the ConfigMap \
                         argocd-tls-certs-cm under the server's name";
@@ -278,7 +304,7 @@ fn connect_within(timeout: Duration) -> Duration {
 
 /// What we object to in the server's certificate.
 fn certificate_refused(error: &reqwest::Error) -> Option<String> {
-    match tls_error(error)? {
+    match cause::<rustls::Error>(error)? {
         rustls::Error::InvalidCertificate(objection) => Some(answer::excerpt(&objection.to_string())),
         _ => None,
     }
@@ -287,7 +313,7 @@ fn certificate_refused(error: &reqwest::Error) -> Option<String> {
 /// What the server objects to in our certificate. It comes after our side of the handshake has ended, but before any request is read.
 fn certificate_alert(error: &reqwest::Error) -> Option<String> {
     use rustls::AlertDescription as Alert;
-    let rustls::Error::AlertReceived(alert) = tls_error(error)? else { return None };
+    let rustls::Error::AlertReceived(alert) = cause::<rustls::Error>(error)? else { return None };
     let certificate = matches!(
         alert,
         Alert::BadCertificate
@@ -302,8 +328,8 @@ fn certificate_alert(error: &reqwest::Error) -> Option<String> {
     certificate.then(|| format!("{alert:?}"))
 }
 
-/// The error of TLS among the causes.
-fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
+/// An error of this type among the causes.
+fn cause<E: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&E> {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {
         if let Some(found) = error.downcast_ref() {

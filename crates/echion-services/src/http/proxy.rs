@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use echion_model::Secret;
+use echion_model::{Net, Secret};
 use url::{Host, Url};
 
 /// The variables that are read. Of each pair the first one wins.
@@ -33,7 +33,7 @@ enum Hosts {
     /// Names that end like this, dot included, and perhaps the name without the dot.
     Suffix(String, bool),
     /// Addresses whose first bits are these.
-    Net(IpAddr, u8),
+    Net(Net),
 }
 
 impl Proxies {
@@ -46,6 +46,11 @@ impl Proxies {
         let [http, https, none] = [0, 2, 4].map(|at| value(&VARIABLES[at..at + 2]));
         let exceptions = none.split(',').filter_map(Exception::parse).collect();
         Self { http: address(&http), https: address(&https), exceptions }
+    }
+
+    /// Whether a host is one of the proxies.
+    pub(crate) fn has(&self, host: &str) -> bool {
+        [&self.http, &self.https].into_iter().flatten().any(|proxy| proxy.host_str() == Some(host))
     }
 
     /// The proxy for an address.
@@ -99,16 +104,12 @@ impl Exception {
         if text == "*" {
             return Some(Self { hosts: Hosts::All, port: None });
         }
-        if let Some((ip, bits)) = text.split_once('/')
-            && let (Ok(ip), Ok(bits)) = (ip.parse::<IpAddr>(), bits.parse::<u8>())
-        {
-            let most = if ip.is_ipv4() { 32 } else { 128 };
-            return (bits <= most).then_some(Self { hosts: Hosts::Net(ip, bits), port: None });
+        if text.contains('/') {
+            return text.parse().ok().map(|net| Self { hosts: Hosts::Net(net), port: None });
         }
         let (host, port) = split_port(&text);
-        if let Ok(ip) = host.parse::<IpAddr>() {
-            let bits = if ip.is_ipv4() { 32 } else { 128 };
-            return Some(Self { hosts: Hosts::Net(ip, bits), port });
+        if let Ok(net) = host.parse() {
+            return Some(Self { hosts: Hosts::Net(net), port });
         }
         let host = host.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(host);
         let hosts = match host.strip_prefix('.') {
@@ -124,7 +125,7 @@ impl Exception {
         let hosts = match &self.hosts {
             Hosts::All => true,
             Hosts::Suffix(suffix, whole) => name.ends_with(suffix) || *whole && name == &suffix[1..],
-            Hosts::Net(net, bits) => ip.is_some_and(|ip| begins_alike(*net, ip, *bits)),
+            Hosts::Net(net) => ip.is_some_and(|ip| net.contains(ip)),
         };
         hosts && (self.port.is_none() || self.port == port)
     }
@@ -141,21 +142,6 @@ fn split_port(text: &str) -> (&str, Option<u16>) {
             Err(_) => (text, None),
         },
         _ => (text, None),
-    }
-}
-
-/// Whether the first bits of two addresses of one kind are the same.
-pub(crate) fn begins_alike(net: IpAddr, ip: IpAddr, bits: u8) -> bool {
-    match (net, ip) {
-        (IpAddr::V4(net), IpAddr::V4(ip)) => {
-            let shift = 32_u32.saturating_sub(u32::from(bits));
-            net.to_bits().checked_shr(shift) == ip.to_bits().checked_shr(shift)
-        }
-        (IpAddr::V6(net), IpAddr::V6(ip)) => {
-            let shift = 128_u32.saturating_sub(u32::from(bits));
-            net.to_bits().checked_shr(shift) == ip.to_bits().checked_shr(shift)
-        }
-        _ => false,
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) fn check(
     environment: &Environment,
     refuse: Refuse<'_>,
 ) -> Result<Option<Arc<dyn Condition>>, OptionsError> {
-    if let Some(tenant) = environment.tenant {
+    if let Some(tenant) = &environment.tenant {
         if transport.insecure_skip_verify && !tenant.insecure_skip_verify {
             let message = "`insecureSkipVerify` is not allowed here; give the server's certificate in `caBundle`";
             return Err(refuse("insecureSkipVerify", message.to_owned()));
@@ -161,7 +161,7 @@ pub(crate) fn is_this_machine(host: &str) -> bool {
 }
 
 /// Certificates for a host: a PEM file of its name, if it is there and holds any (contract 5.0).
-pub(super) fn certificate_file(folder: &Path, host: &str) -> Option<Vec<CertificateDer<'static>>> {
+pub(crate) fn certificate_file(folder: &Path, host: &str) -> Option<Vec<CertificateDer<'static>>> {
     if host.is_empty() || host.contains(['/', '\\']) {
         return None;
     }

@@ -73,12 +73,37 @@ async fn a_password_goes_over_tls_to_a_server_that_is_trusted() {
     }
     let service = open("email", &options(&server, &format!("{login}tls: required\n")));
     let error = send_to(&service, &mail(), "lee@example.com").await.unwrap_err();
-    assert!(error.kind == RETRY && error.reason.contains("certificate"), "{error:?}");
+    assert!(error.kind == SendErrorKind::Attention && error.reason.contains("certificate"), "{error:?}");
     assert_eq!(server.mails().len(), 2);
     let open_server = MailServer::start(MailOptions { certificate: None, ..with_tls() }).await.unwrap();
     let service = open("email", &options(&open_server, &format!("{login}tls: required\n")));
     assert!(send_to(&service, &mail(), "lee@example.com").await.is_err());
     assert!(open_server.mails().is_empty());
+}
+
+/// A certificate that is trusted itself may be an authority, too.
+#[tokio::test]
+async fn a_self_signed_mail_server_that_is_trusted_is_accepted() {
+    const SELF: &str = include_str!("keys/self-signed.pem");
+    let certificate = Some((SELF.to_owned(), suite::fixture::KEY.to_owned()));
+    let server = MailServer::start(MailOptions { certificate, ..with_tls() }).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("127.0.0.1"), SELF).unwrap();
+    let lines: String = SELF.lines().map(|line| format!("  {line}\n")).collect();
+    let login = "username: user\npassword: marked-password\ntls: required\n";
+    let mounted = Environment { certificates: Some(folder.path().to_owned()), ..Environment::default() };
+    for (more, environment, want) in [
+        (format!("caBundle: |\n{lines}"), Environment::default(), true),
+        (String::new(), mounted, true),
+        (bundle(), Environment::default(), false),
+    ] {
+        let node = yaml::parse(&options(&server, &format!("{login}{more}"))).unwrap();
+        let kind = echion_services::ALL.iter().find(|kind| kind.name == "email").unwrap();
+        let service = (kind.open)("mail", &node, &environment).unwrap();
+        let sent = send_to(&service, &mail(), "lee@example.com").await;
+        assert_eq!(sent.is_ok(), want, "{sent:?}");
+    }
+    assert!(server.mails().len() == 2 && server.mails().iter().all(|mail| mail.encrypted));
 }
 
 /// A mail server that answers each line with what the list has for its beginning, and gives all lines.

@@ -5,6 +5,7 @@
 mod channels;
 mod clouds;
 mod dingtalk;
+mod egress;
 mod email;
 mod nats;
 mod secrets;

@@ -59,19 +59,31 @@ pub struct Access {
 #[error("{0}")]
 pub struct AccessError(String);
 
+/// A way to the API server.
+#[derive(Clone)]
+pub struct Connection {
+    /// Speaks to it.
+    pub client: Client,
+    /// The namespace that was asked for, or that the kubeconfig or the pod has.
+    pub namespace: String,
+    /// The API server's host.
+    pub host: String,
+}
+
 impl Access {
     /// A client and the namespace it runs in. Nothing is sent yet.
     ///
     /// # Errors
     /// When there is neither a usable kubeconfig nor the account of a pod, or an override cannot be used.
-    pub async fn connect(&self) -> Result<(Client, String), AccessError> {
+    pub async fn connect(&self) -> Result<Connection, AccessError> {
         // The one TLS stack: ring, installed once for the process.
         PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
         let mut config = self.base().await?;
         self.override_in(&mut config)?;
         let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        let host = config.cluster_url.host().unwrap_or_default().to_owned();
         let client = Client::try_from(config).map_err(|error| AccessError(format!("no client: {error}")))?;
-        Ok((client, namespace))
+        Ok(Connection { client, namespace, host })
     }
 
     async fn base(&self) -> Result<Config, AccessError> {

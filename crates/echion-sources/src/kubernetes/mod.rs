@@ -16,7 +16,7 @@ mod source;
 mod split;
 mod watch;
 
-pub use access::{Access, AccessError};
+pub use access::{Access, AccessError, Connection};
 pub use configuration::watch_configuration;
 pub use events::{Events, Regarding};
 pub use kind::ResourceKind;

@@ -19,7 +19,7 @@ const UNAVAILABLE: u8 = 14;
 /// A repo-server whose credentials cannot be read: there is no API server at this address.
 async fn client(address: &Address) -> RepoServer {
     let access = Access { server: Some("http://127.0.0.1:1".to_owned()), ..Access::default() };
-    let (client, _) = access.connect().await.unwrap();
+    let client = access.connect().await.unwrap().client;
     RepoServer::new(address, client, "argocd").unwrap()
 }
 

@@ -22,6 +22,8 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("application_namespaces", "ARGOCD_APPLICATION_NAMESPACES"),
     ("self_service_notification_enabled", "ARGOCD_NOTIFICATION_CONTROLLER_SELF_SERVICE_NOTIFICATION_ENABLED"),
     ("self_service_insecure_skip_verify", "ECHION_SELF_SERVICE_INSECURE_SKIP_VERIFY"),
+    ("self_service_egress", "ECHION_SELF_SERVICE_EGRESS"),
+    ("self_service_egress_allow", "ECHION_SELF_SERVICE_EGRESS_ALLOW"),
     ("annotations", "ECHION_ANNOTATIONS"),
     ("ledger", "ECHION_LEDGER"),
     ("leader_election", "ECHION_LEADER_ELECTION"),
@@ -77,6 +79,12 @@ pub(crate) struct Controller {
     /// Let these namespaces leave certificates unchecked with `insecureSkipVerify`.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = ALONE, default_value = NOT, action = ArgAction::Set, value_parser = boolean, value_name = "BOOL")]
     pub(crate) self_service_insecure_skip_verify: bool,
+    /// Which addresses the services of these namespaces may reach: `public` ones, or `any`.
+    #[arg(long, value_name = "MODE", default_value = "public", ignore_case = true)]
+    pub(crate) self_service_egress: EgressMode,
+    /// Let them reach a network or a host besides, such as `10.1.0.0/16` or `hooks.internal`; may be given several times.
+    #[arg(long, value_name = "CIDR|HOST", value_delimiter = ',')]
+    pub(crate) self_service_egress_allow: Vec<String>,
     /// Watch this kind of resource too, as group/version/plural or group/version/plural:variable; may be given several times.
     #[arg(long, value_name = "KIND")]
     pub(crate) resource: Vec<echion_sources::kubernetes::ResourceKind>,
@@ -94,6 +102,15 @@ pub(crate) struct Controller {
     /// Accepted, and ignored, where the program is called as Argo CD Notifications is.
     #[arg(hide = true)]
     pub(crate) ignored: Vec<String>,
+}
+
+/// Which addresses tenants reach.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EgressMode {
+    /// Those of the Internet.
+    Public,
+    /// All, those of the cluster and of this machine among them.
+    Any,
 }
 
 /// What is done with the state annotation.

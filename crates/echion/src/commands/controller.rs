@@ -9,7 +9,7 @@ use echion_runtime::engine::{NOTIFIED, Namespaces};
 use echion_runtime::model::{SharedLedger, Source, StateMirror};
 use echion_runtime::{Driver, Parts, Settings};
 use echion_sources::kubernetes::{
-    Client, Kinds, KubernetesMirror, KubernetesSource, Lease, ResourceKind, Scope, watch_configuration,
+    Client, Connection, Kinds, KubernetesMirror, KubernetesSource, Lease, ResourceKind, Scope, watch_configuration,
 };
 use echion_sources::reposerver::RepoServer;
 use futures::StreamExt as _;
@@ -29,11 +29,12 @@ const SETTINGS: Settings =
     Settings { config_debounce: Duration::from_millis(100), config_grace: Duration::from_secs(30) };
 
 pub(super) async fn run(args: Controller) -> Outcome {
-    let options = Options::resolve(args)?;
+    let mut options = Options::resolve(args)?;
     log::start(options.level, options.format);
-    let (client, home) = options.access.connect().await.map_err(|error| {
+    let Connection { client, namespace: home, host } = options.access.connect().await.map_err(|error| {
         Failure::new(error.to_string()).hint("give `--kubeconfig FILE`, or run in a pod with a service account")
     })?;
+    options.keep_from(&host).await;
     let listener = bind(options.metrics_port).map_err(|error| {
         Failure::new(format!("cannot listen on port {}: {error}", options.metrics_port))
             .hint("choose another one with `--metrics-port`")
@@ -77,7 +78,7 @@ struct Cluster {
 impl Cluster {
     fn parts(&self, ledger: SharedLedger) -> Result<Parts, Failure> {
         let options = &self.options;
-        let tenant = options.tenant;
+        let (tenant, self_service) = (options.tenant.clone(), options.self_service);
         let home = Scope::Namespace(self.home.clone());
         let scope = if options.self_service { Scope::Cluster } else { home.clone() };
         let changes = watch_configuration(&self.client, &scope, &options.config_map, &options.secret);
@@ -87,7 +88,10 @@ impl Cluster {
         Ok(Parts {
             ledger,
             home: self.home.clone(),
-            compile: Arc::new(move |sources, previous| setup::config_for(sources, tenant, previous)),
+            compile: Arc::new(move |sources, previous| {
+                let config = setup::config_for(sources, &tenant, previous);
+                if self_service { config.without_secrets() } else { config }
+            }),
             configuration: changes.boxed(),
             projects: Arc::new(KubernetesSource::new(self.client.clone(), ResourceKind::project(), home)),
             resources: resources.collect(),

@@ -227,7 +227,9 @@ impl Reporter for LogReporter {
                     error.reason,
                     again.unwrap_or_default()
                 );
-                let note = format!("'{}' to '{to}' is parked: {}; {}", intent.trigger, error.reason, error.hint);
+                // What a server has answered is the controller's knowledge; to a tenant it could show the controller's network.
+                let reason = if intent.owner.is_empty() { &error.reason } else { error.kind.class() };
+                let note = format!("'{}' to '{to}' is parked: {reason}; {}", intent.trigger, error.hint);
                 self.about(&delivery.resource, &delivery.uid, "NotificationParked", note);
             }
         }

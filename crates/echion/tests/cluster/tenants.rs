@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::controller::Controller;
-use crate::recorder::Recorder;
+use crate::recorder::{Recorder, Rule};
 use crate::servers::{Space, shared};
 
 fn configuration(recorder: &Recorder, who: &str) -> Value {
@@ -33,8 +33,13 @@ async fn a_namespace_configures_itself_beside_the_controller() {
     let (own, plain) = (Space::create(&servers, "tenant-own").await, Space::create(&servers, "tenant-plain").await);
     own.configure(configuration(&recorder, "own")).await;
     own.secret(json!({ "word": "theirs" })).await;
-    let flags =
-        ["--self-service-notification-enabled", "--application-namespaces", "tenant-*", "--leader-election=off"];
+    let flags = [
+        "--self-service-notification-enabled",
+        "--self-service-egress-allow=127.0.0.0/8",
+        "--application-namespaces",
+        "tenant-*",
+        "--leader-election=off",
+    ];
     let controller = Controller::start(&servers.admin("home"), &flags).await;
     own.create_app("a", degraded()).await;
     plain.create_app("b", degraded()).await;
@@ -43,13 +48,8 @@ async fn a_namespace_configures_itself_beside_the_controller() {
     let mut bodies: Vec<String> =
         recorder.settle(Duration::from_millis(500)).await.into_iter().map(|request| request.body).collect();
     bodies.sort();
-    // The controller's own templates may use its Secret; a namespace's may not (contract 1.10, docs/compatibility.md).
-    assert_eq!(
-        bodies,
-        ["home a s3cret", "home b s3cret", "home c s3cret", "own a "],
-        "{}",
-        controller.log().join("\n")
-    );
+    // Where namespaces configure themselves no template sees a Secret (contract 1.10).
+    assert_eq!(bodies, ["home a ", "home b ", "home c ", "own a "], "{}", controller.log().join("\n"));
     let hash = "on-degraded:[0].zoG5zUjYGjimkwCGgIQGjx1hO5s:wh:";
     let start = tokio::time::Instant::now();
     while own.notified("a").await.is_none_or(|keys| keys.len() < 2) && start.elapsed() < Duration::from_secs(5) {
@@ -79,5 +79,37 @@ async fn certificates_may_be_left_unchecked_where_that_is_allowed() {
     let line = lines.iter().find(|line| line.contains("configuration is in use") && line.contains("allowed-own"));
     let line: Value = serde_json::from_str(line.unwrap()).unwrap();
     assert_eq!((line["services"].as_u64(), line["errors"].as_u64()), (Some(1), Some(0)), "{line}");
+    drop(home);
+}
+
+/// What a server answers is not shown to a namespace, and without leave it reaches no address of the controller's network.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_reaches_public_addresses_only_and_is_shown_no_answer() {
+    let servers = shared().await;
+    let recorder = Recorder::start().await;
+    recorder.rules(vec![Rule { status: 403, body: "marked-answer".to_owned(), ..Rule::default() }]);
+    let home = Space::create(&servers, "egress").await;
+    let own = Space::create(&servers, "egress-own").await;
+    own.configure(configuration(&recorder, "own")).await;
+    let flags =
+        ["--self-service-notification-enabled", "--application-namespaces", "egress-*", "--leader-election=off"];
+    let controller = Controller::start(&servers.admin("egress"), &flags).await;
+    own.create_app("a", degraded()).await;
+    controller.logged("`127.0.0.1` is not a public address", Duration::from_secs(10)).await;
+    assert!(recorder.received().is_empty());
+    drop(controller);
+    let flags = [flags.as_slice(), &["--self-service-egress", "any"]].concat();
+    let controller = Controller::start(&servers.admin("egress"), &flags).await;
+    controller.logged("marked-answer", Duration::from_secs(10)).await;
+    let start = tokio::time::Instant::now();
+    let mut notes: Vec<String> = Vec::new();
+    // The one of the first controller, and the one of the second, which are one Event where the words are the same.
+    while notes.is_empty() && start.elapsed() < Duration::from_secs(10) {
+        let about_applications = |(kind, note)| (kind == "Application").then_some(note);
+        notes = crate::surface::events(&own).await.into_iter().filter_map(about_applications).collect();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(!notes.is_empty() && notes.iter().all(|note| note.contains("is parked: attention")), "{notes:?}");
+    assert!(!notes.iter().any(|note| note.contains("marked-answer")), "{notes:?}");
     drop(home);
 }
