@@ -1,13 +1,15 @@
 //! Pages that are written from the code: `cargo xtask codegen`, and `--check` to see whether they are up to date.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 
 use echion_expr::builtins::{self, Builtin};
 
 use crate::services;
-use crate::step::Failed;
+use crate::step::{Failed, cargo};
 
 /// What comes before the tables of the page.
 const INTRODUCTION: &str = include_str!("expression.md");
@@ -25,10 +27,26 @@ pub(crate) fn run(check: bool) -> Result<(), Failed> {
     let index = [("services", services::index("docs/services/"))];
     good &= one(&root, "README.md", check, |old| services::fill(old, &index));
     good &= one(&root, "docs/services/options.schema.json", check, |_| Some(services::schema()));
+    for (page, blocks) in reference()? {
+        let blocks: Vec<(&str, String)> = blocks.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
+        good &= one(&root, &page, check, |old| services::fill(old, &blocks));
+    }
     for (file, text) in crate::manifests::files() {
         good &= one(&root, &file, check, |_| Some(text.clone()));
     }
     if good { Ok(()) } else { Err(Failed("not every page is as the code has it".to_owned())) }
+}
+
+/// Blocks of pages that follow from what the program declares: flags, variables, commands, metrics.
+fn reference() -> Result<BTreeMap<String, BTreeMap<String, String>>, Failed> {
+    let asked = ["run", "--quiet", "--locked", "--package", "echion", "--", "__reference"];
+    let output = cargo(&asked).stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| Failed(format!("cannot run the program: {error}")))?;
+    if !output.status.success() {
+        return Err(Failed(format!("the program does not print its reference: {}", output.status)));
+    }
+    serde_json::from_slice(&output.stdout)
+        .map_err(|error| Failed(format!("cannot read the program's reference: {error}")))
 }
 
 /// Writes one page, or checks it.

@@ -59,7 +59,7 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return print::usage(&error),
     };
-    if matches!(args.command, args::Command::Controller(_)) {
+    if matches!(args.command, commands::Command::Controller(_)) {
         arena::allocate_from_one();
     }
     print::set_colour(args.color);

@@ -56,11 +56,12 @@ pub(crate) fn parse(mut words: Vec<OsString>, variable: impl Fn(&str) -> Option<
 /// All commands, with the variables in their help.
 pub(crate) fn command() -> Command {
     Args::command().mut_subcommand(CONTROLLER, |controller| {
-        VARIABLES.iter().fold(controller, |controller, (flag, name)| {
-            controller.mut_arg(flag, |argument| {
-                let about = argument.get_help().map(ToString::to_string).unwrap_or_default();
-                argument.help(format!("{about} [env: {name}]"))
-            })
+        controller.mut_args(|argument| {
+            let Some((_, name)) = VARIABLES.iter().find(|(flag, _)| argument.get_id() == *flag) else {
+                return argument;
+            };
+            let about = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            argument.help(format!("{about} [env: {name}]"))
         })
     })
 }
@@ -123,7 +124,7 @@ mod tests {
 
     fn controller(line: &str, variables: &[(&str, &str)]) -> Controller {
         match parsed(line, variables).unwrap_or_else(|error| panic!("{error}")).command {
-            super::super::Command::Controller(controller) => *controller,
+            crate::commands::Command::Controller(controller) => *controller,
             other => panic!("{other:?}"),
         }
     }
@@ -166,7 +167,7 @@ mod tests {
     #[test]
     fn the_commands_of_argo_cd_are_known_by_their_full_names() {
         let read = parsed("argocd admin notifications trigger get", &[]).unwrap();
-        assert!(matches!(read.command, super::super::Command::Trigger(_)));
+        assert!(matches!(read.command, crate::commands::Command::Trigger(_)));
     }
 
     #[test]
