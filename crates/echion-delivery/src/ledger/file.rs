@@ -20,15 +20,7 @@ pub(super) struct OwnedFile {
 impl OwnedFile {
     pub(super) fn lock(path: &Path) -> Result<Self, LedgerError> {
         let what = || format!("open the ledger {}", path.display());
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true);
-        #[cfg(unix)]
-        {
-            // Rendered messages are in it.
-            use std::os::unix::fs::OpenOptionsExt as _;
-            options.mode(0o600);
-        }
-        let handle = options.open(path).map_err(failed(what()))?;
+        let handle = create(path, true).map_err(failed(what()))?;
         handle.try_lock().map_err(|_| LedgerError {
             what: what(),
             cause: "another process delivers out of it, and two of them would send everything twice".into(),
@@ -54,6 +46,19 @@ impl OwnedFile {
     }
 }
 
+/// Opens the file, which is created when it is missing. Rendered messages are in it, so only its owner may read it; what SQLite puts next
+/// to it has the same rights.
+pub(super) fn create(path: &Path, existing: bool) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(existing).create_new(!existing);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)
+}
+
 impl SqlLedger {
     /// Checks that the file is still there under its name. A file that was removed is written anew from what this process still holds; one
     /// that was replaced belongs to somebody else.
@@ -66,7 +71,8 @@ impl SqlLedger {
             Some(true) => Ok(()),
             Some(false) => Err(LedgerError { what: what(), cause: "the file was replaced by another one".into() }),
             None => {
-                // `VACUUM INTO` refuses a file that is there already, so whoever was faster wins.
+                // `VACUUM INTO` refuses a file that holds something, so whoever was faster wins.
+                create(&path, false).map_err(failed(what()))?;
                 let text = path.to_string_lossy().into_owned();
                 sqlx::query("VACUUM INTO $1").bind(text).execute(&self.pool()).await.map_err(failed(what()))?;
                 let fresh = OwnedFile::lock(&path)?;

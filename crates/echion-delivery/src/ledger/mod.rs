@@ -41,6 +41,8 @@ impl SqlLedger {
     /// When the file cannot be opened or is not a ledger.
     pub async fn open(path: &Path) -> Result<Self, LedgerError> {
         let what = format!("open the ledger {}", path.display());
+        // One that is not there yet is created for its owner only. Closing one that is there would drop locks of this process.
+        drop(file::create(path, false));
         let pool = connect(file_options(path), what).await?;
         Ok(Self { pool: RwLock::new(pool), owned: None, durable: true })
     }

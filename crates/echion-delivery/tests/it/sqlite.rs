@@ -42,6 +42,31 @@ async fn a_second_process_is_refused_under_any_name_of_the_file() {
     SqlLedger::own(&path).await.unwrap();
 }
 
+/// Rendered messages are in it.
+#[cfg(unix)]
+#[tokio::test]
+async fn only_its_owner_can_read_a_ledger() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let modes = || {
+        let entries = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap());
+        let mode =
+            |entry: std::fs::DirEntry| (entry.file_name(), entry.metadata().unwrap().permissions().mode() & 0o777);
+        let modes: Vec<_> = entries.map(mode).collect();
+        assert!(modes.len() > 1, "the file and what SQLite puts next to it: {modes:?}");
+        assert!(modes.iter().all(|(_, mode)| *mode == 0o600), "{modes:?}");
+    };
+    let owned = SqlLedger::own(&folder.path().join("owned")).await.unwrap();
+    let opened = SqlLedger::open(&folder.path().join("opened")).await.unwrap();
+    owned.prune(0).await.unwrap();
+    opened.prune(0).await.unwrap();
+    modes();
+    std::fs::remove_file(folder.path().join("owned")).unwrap();
+    owned.verify().await.unwrap();
+    owned.prune(0).await.unwrap();
+    modes();
+}
+
 /// A file that is deleted under the process comes back, with everything in it, and is locked again.
 #[tokio::test]
 async fn a_ledger_that_is_removed_is_written_anew() {
