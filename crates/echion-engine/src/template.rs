@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use echion_model::yaml::{Kind, Node, same_field};
 use echion_model::{
-    Diagnostic, Notification, Origin, RenderContext, RenderError, Section, SectionKind, ServiceKind, Text, TextCompiler,
+    Diagnostic, Field, FieldShape, Notification, Origin, RenderContext, RenderError, Section, SectionKind, ServiceKind,
+    Text, TextCompiler, nearest,
 };
 use echion_template::{Host, Limits};
 use echion_value::Str;
@@ -13,6 +14,15 @@ use echion_value::time::Time;
 use crate::config::ServiceEntry;
 use crate::deadline::Deadline;
 use crate::json;
+
+/// The names of fields, and of those in them.
+fn names_of(fields: &'static [Field]) -> Vec<&'static str> {
+    let within = |field: &Field| match field.shape {
+        FieldShape::Fields(inner) | FieldShape::List(inner) => names_of(inner),
+        _ => Vec::new(),
+    };
+    fields.iter().flat_map(|field| std::iter::once(field.name).chain(within(field))).collect()
+}
 
 /// A compiled template.
 #[derive(Debug)]
@@ -74,7 +84,12 @@ impl Template {
                 match (kind.compile)(value, &compiler) {
                     Ok(section) => {
                         warnings.extend(section.unknown_fields().into_iter().map(|(field, at)| {
-                            Diagnostic::error(format!("{key}.{field}"), at, "unknown field; it means nothing").warning()
+                            let written = field.rsplit('.').next().unwrap_or(&field);
+                            let near = nearest(written, names_of(kind.fields));
+                            let hint = near.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
+                            Diagnostic::error(format!("{key}.{field}"), at, "unknown field; it means nothing")
+                                .warning()
+                                .hint(hint)
                         }));
                         template.sections.retain(|(other, _)| other.key != kind.key);
                         template.sections.push((kind, section));
@@ -86,7 +101,10 @@ impl Template {
                 }
             } else {
                 let message = format!("no service type has a section `{written}`");
-                warnings.push(Diagnostic::error(key, field.at(), message).warning());
+                let names = kinds.iter().filter_map(|kind| kind.section).map(|section| section.key);
+                let near = nearest(written, names.chain(["message"]));
+                let hint = near.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
+                warnings.push(Diagnostic::error(key, field.at(), message).warning().hint(hint));
             }
         }
         if errors.is_empty() { Ok((template, warnings)) } else { Err(errors) }

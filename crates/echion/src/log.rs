@@ -10,6 +10,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::print::escaped_json;
+
 /// How a line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogFormat {
@@ -95,15 +97,16 @@ where
                 line.insert("level".to_owned(), level.into());
                 line.insert("msg".to_owned(), fields.message.into());
                 line.insert("time".to_owned(), time.into());
-                writeln!(out, "{}", Value::Object(line))
+                writeln!(out, "{}", escaped_json(&Value::Object(line).to_string()))
             }
             LogFormat::Text => {
                 let mut line = format!("time=\"{time}\" level={level} msg={:?}", fields.message);
                 for (name, value) in fields.others {
-                    let plain = value.as_str().filter(|text| !text.is_empty() && !text.contains([' ', '"', '=']));
+                    let steers = |c: char| c.is_control() || [' ', '"', '='].contains(&c);
+                    let plain = value.as_str().filter(|text| !text.is_empty() && !text.contains(steers));
                     write!(line, " {name}={}", plain.map_or_else(|| value.to_string(), str::to_owned))?;
                 }
-                writeln!(out, "{line}")
+                writeln!(out, "{}", escaped_json(&line))
             }
         }
     }

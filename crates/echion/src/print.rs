@@ -18,9 +18,9 @@ use crate::args::Format;
 use crate::places::Places;
 
 pub(crate) use table::{columns, cut, cut_middle, table};
-pub(crate) use visible::{Style, one_line, paint};
+pub(crate) use visible::{Style, escaped_json, one_line, paint};
 
-use visible::{escaped_json, shown};
+use visible::shown;
 
 static COLOUR: OnceLock<ColorChoice> = OnceLock::new();
 

@@ -1,7 +1,7 @@
 //! Dispatch of the ConfigMap's keys (contract 1.2). Each key is compiled on its own; what fails is reported and, when there was a
 //! good version before, replaced by it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use echion_model::yaml::{self, Kind, Node, Note};
@@ -40,6 +40,9 @@ pub(super) fn load(
     }
     loader.apply_legacy();
     loader.check_references();
+    // Two entries may lead to one finding, which is said once.
+    let mut said = BTreeSet::new();
+    loader.config.diagnostics.retain(|d| said.insert((d.key.clone(), d.line, d.column, d.message.clone())));
     loader.config
 }
 
@@ -167,7 +170,8 @@ impl Loader<'_> {
         });
         for name in missing {
             let message = format!("the Secret has no key `{name}`; `${name}` is used unchanged");
-            self.config.diagnostics.push(Diagnostic::error(key, (1, 1), message).warning());
+            let at = find(text, &format!("${name}"));
+            self.config.diagnostics.push(Diagnostic::error(key, at, message).warning());
         }
         let mut entry = self.open(key, kind, name, &node)?;
         let parts = values.iter().map(String::as_bytes);
@@ -200,11 +204,26 @@ impl Loader<'_> {
         name: &str,
         options: &Node,
     ) -> Result<ServiceEntry, Vec<Diagnostic>> {
-        let service = (kind.open)(name, options, self.environment)
-            .map_err(|error| vec![Diagnostic::error(key, error.at, error.message).hint(error.hint)])?;
+        let names = || kind.options.iter().map(|option| option.name);
+        let service = (kind.open)(name, options, self.environment).map_err(|error| {
+            // What is missing may be there under a misspelt name.
+            let misspelt = options.entries().iter().find_map(|(key, _)| {
+                let written = key.text().filter(|text| !names().any(|name| name.eq_ignore_ascii_case(text)))?;
+                Some((written, key.at(), nearest(written, names())?))
+            });
+            vec![match misspelt {
+                Some((written, at, near)) => Diagnostic::error(key, at, error.message)
+                    .hint(format!("`{written}` is no option: did you mean `{near}`?")),
+                None => Diagnostic::error(key, error.at, error.message).hint(error.hint),
+            }]
+        })?;
         for (option, at) in service.unknown_options() {
             let message = format!("`{}` has no option `{option}`", kind.name);
-            self.config.diagnostics.push(Diagnostic::error(key, at, message).warning());
+            let hint = match nearest(&option, names()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("`echion services {}` lists them", kind.name),
+            };
+            self.config.diagnostics.push(Diagnostic::error(key, at, message).warning().hint(hint));
         }
         for remark in service.remarks() {
             self.config.diagnostics.push(Diagnostic::error(key, remark.at, remark.message).hint(remark.hint).warning());
@@ -273,11 +292,11 @@ impl Loader<'_> {
             let dot = if inner.is_empty() || inner.starts_with('[') { "" } else { "." };
             vec![Diagnostic::error(format!("{key}{dot}{inner}"), error.at, error.message).in_text(text)]
         })?;
-        self.config.diagnostics.extend(
-            decoded.unknown.into_iter().map(|(name, at)| {
-                Diagnostic::error(key, at, format!("unknown field `{name}`")).warning().in_text(text)
-            }),
-        );
+        self.config.diagnostics.extend(decoded.unknown.into_iter().map(|(name, at)| {
+            let near = nearest(&name, ["recipients", "triggers", "selector"]);
+            let hint = near.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
+            Diagnostic::error(key, at, format!("unknown field `{name}`")).warning().in_text(text).hint(hint)
+        }));
         Ok(decoded.value)
     }
 
@@ -285,6 +304,23 @@ impl Loader<'_> {
     fn check_references(&mut self) {
         let mut diagnostics = Vec::new();
         let config = &self.config;
+        // What has a key of its own that does not work was reported there.
+        let is_broken = |prefix: &str, name: &str| {
+            let keys = self.sources.config_map.keys().filter_map(|key| key.strip_prefix(prefix));
+            keys.into_iter().any(|rest| if prefix == "service." { service_name(rest) == name } else { rest == name })
+        };
+        let has_trigger = |name: &String| config.triggers.contains_key(name) || is_broken("trigger.", name);
+        let defaults = std::iter::once((String::from("defaultTriggers"), &config.default_triggers));
+        let of_services =
+            config.service_default_triggers.iter().map(|(name, list)| (format!("defaultTriggers.{name}"), list));
+        for (key, list) in defaults.chain(of_services) {
+            let text = self.sources.config_map.get(&key).map_or("", String::as_str);
+            for name in list.iter().filter(|name| !has_trigger(name)) {
+                let hint = nearest_hint(name, config.triggers.keys().map(String::as_str), "trigger");
+                let message = format!("no trigger `{name}` is configured");
+                diagnostics.push(Diagnostic::error(&key, find(text, name), message).in_text(text).hint(hint));
+            }
+        }
         let (key, text) = match config.legacy.subscriptions_text() {
             Some(text) => ("config.yaml.subscriptions", text),
             None => ("subscriptions", self.sources.config_map.get("subscriptions").map_or("", String::as_str)),
@@ -292,7 +328,13 @@ impl Loader<'_> {
         for (index, subscription) in config.subscriptions.iter().enumerate() {
             for destination in &subscription.destinations {
                 let name = &destination.service;
-                if !config.services.contains_key(name) {
+                if name.is_empty() {
+                    let hint = "write `<service>` or `<service>:<recipient>`";
+                    diagnostics.push(
+                        Diagnostic::error(format!("{key}[{index}].recipients"), (1, 1), "a recipient names no service")
+                            .hint(hint),
+                    );
+                } else if !config.services.contains_key(name) && !is_broken("service.", name) {
                     let hint = nearest_hint(name, config.services.keys().map(String::as_str), "service");
                     let message = format!("no service `{name}` is configured");
                     diagnostics.push(
@@ -303,7 +345,7 @@ impl Loader<'_> {
                 }
             }
             for name in &subscription.triggers {
-                if !config.triggers.contains_key(name) {
+                if !has_trigger(name) {
                     let hint = nearest_hint(name, config.triggers.keys().map(String::as_str), "trigger");
                     let message = format!("no trigger `{name}` is configured");
                     diagnostics.push(
@@ -321,7 +363,8 @@ impl Loader<'_> {
                 None => config.legacy.place_of_trigger(name),
             };
             for (index, condition) in trigger.conditions.iter().enumerate() {
-                for template in condition.send.iter().filter(|t| !config.templates.contains_key(*t)) {
+                let missing = |name: &&String| !config.templates.contains_key(*name) && !is_broken("template.", name);
+                for template in condition.send.iter().filter(missing) {
                     let hint = nearest_hint(template, config.templates.keys().map(String::as_str), "template");
                     let message = format!("no template `{template}` is configured");
                     diagnostics.push(

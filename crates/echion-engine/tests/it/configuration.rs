@@ -1,5 +1,6 @@
 //! What a configuration says about itself.
 
+use echion_engine::{Documents, Sources};
 use echion_model::Severity;
 
 use crate::{config, load, seed, sources};
@@ -135,4 +136,78 @@ fn two_services_of_one_name_are_an_error() {
         config(&[("service.dingtalk.x", "accessToken: t\n"), ("service.webhook.x", "url: http://127.0.0.1:1/\n")]);
     assert_eq!(errors(&config), ["service.webhook.x:1:1: another key already configures a service called `x`"]);
     assert_eq!(config.services["x"].kind.name, "dingtalk");
+}
+
+/// What is said about a configuration, one line each.
+fn said(data: &[(&str, &str)]) -> Vec<String> {
+    let config = config(data);
+    config.diagnostics.iter().map(|d| format!("{d}; {}", d.hint)).collect()
+}
+
+#[test]
+fn what_follows_from_a_broken_key_is_not_reported_again() {
+    let data = [
+        ("service.webhok.hook", "url: http://127.0.0.1/hook"),
+        ("template.t", "message: '{{'"),
+        ("trigger.on-x", "- {when: '1 +', send: [t]}"),
+        ("trigger.on-y", "- {when: 'true', send: [t]}"),
+        ("subscriptions", "- {recipients: [hook], triggers: [on-x]}"),
+    ];
+    let said = said(&data);
+    assert_eq!(said.len(), 3, "{said:#?}");
+    assert!(said.iter().all(|line| !line.contains("is configured")), "{said:#?}");
+}
+
+#[test]
+fn default_triggers_that_do_not_exist_are_found_once_with_their_place() {
+    let data = [("defaultTriggers", "- ok\n- zz\n"), ("trigger.ok", "- {when: 'true', send: []}")];
+    assert_eq!(said(&data), ["defaultTriggers:2:3: no trigger `zz` is configured; the triggers are ok"]);
+}
+
+#[test]
+fn the_same_is_said_once_and_an_empty_name_resembles_none() {
+    let data = [
+        ("service.webhook.w", "url: http://127.0.0.1/hook"),
+        ("trigger.on-x", "- {when: 'true', send: []}"),
+        ("subscriptions", "- {recipients: [nothing, nothing, ':', ':'], triggers: [on-x]}"),
+    ];
+    let said = said(&data);
+    assert_eq!(said.len(), 2, "{said:#?}");
+    assert!(said.iter().any(|line| line.contains("a recipient names no service; write")), "{said:#?}");
+}
+
+#[test]
+fn misspelt_options_sections_and_fields_have_a_nearest_name() {
+    let data = [
+        ("service.webhook.a", "ulr: http://127.0.0.1/hook"),
+        ("service.webhook.b", "url: http://127.0.0.1/hook\nsgin: {}"),
+        ("template.t", "mesage: x\nwebhok: {}\nslack: {attachmnts: x}"),
+        ("trigger.on-x", "- {when: 'true', send: [t]}"),
+        ("subscriptions", "- {recipient: [b], triggers: [on-x]}"),
+    ];
+    let said = said(&data).join("\n");
+    for hint in [
+        "`ulr` is no option: did you mean `url`?",
+        "did you mean `sign`?",
+        "did you mean `message`?",
+        "did you mean `webhook`?",
+        "did you mean `attachments`?",
+        "did you mean `recipients`?",
+    ] {
+        assert!(said.contains(hint), "{hint}\n{said}");
+    }
+}
+
+#[test]
+fn a_key_that_the_secret_lacks_has_its_place() {
+    let data = [("service.webhook.a", "url: http://127.0.0.1/hook\nheaders:\n- {name: X, value: $nope}")];
+    assert!(said(&data)[0].starts_with("service.webhook.a:3:20: the Secret has no key `nope`"), "{:?}", said(&data));
+}
+
+#[test]
+fn a_config_map_is_found_in_a_list() {
+    let text = "kind: List\nitems:\n- kind: Secret\n  metadata: {name: other}\n- kind: ConfigMap\n  metadata: {name: cm}\n  data: {a: b}\n";
+    let mut sources = Sources::default();
+    Documents::parse(text).unwrap().config_map("cm", &mut sources).unwrap();
+    assert_eq!(sources.config_map["a"], "b");
 }

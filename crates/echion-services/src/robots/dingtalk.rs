@@ -24,13 +24,13 @@ pub(super) fn explain(refusal: Refusal) -> SendError {
         130101 | 410100 => return SendError::rate_limited(refusal.reason, PENALTY),
         _ if text.contains("too fast") => return SendError::rate_limited(refusal.reason, PENALTY),
         310000 if text.contains("keyword") => {
-            "the robot wants a keyword: put one of its keywords into the text, or set `keywords` of the service"
+            "the robot wants a keyword: put one of its keywords into the text; a service of type `dingtalk` does so with `keywords`"
                 .to_owned()
         }
         310000 if text.contains("timestamp") => refusal
             .signature_hint("set this machine's clock: the time of the signature is more than an hour from DingTalk's"),
         310000 if text.contains("sign") => refusal.signature_hint(
-            "set `secret` of the service to the robot's signing secret (it begins with SEC), without blanks",
+            "set the signing secret (`secret` of a `dingtalk` service, `sign.secret` of a `webhook`) to the robot's, which begins with SEC, without blanks",
         ),
         310000 if text.contains("ip") => {
             let ip = refusal.text.split_whitespace().find(|word| word.split('.').count() == 4);
@@ -45,7 +45,7 @@ pub(super) fn explain(refusal: Refusal) -> SendError {
         40035 | 400105 => {
             return rejected("the body is not a DingTalk message: check `msgtype` and the fields that belong to it");
         }
-        43002 => return rejected("the robot takes POST: set `method: POST` in the template"),
+        43002 => return rejected("the robot takes POST: the template needs an entry for this service with `method: POST`"),
         43004 => "set the header `Content-Type` of the service to `application/json`".to_owned(),
         88 => "DingTalk does not accept the credentials: create the robot's address again".to_owned(),
         _ => "look up the code in DingTalk's documentation and remove the cause".to_owned(),

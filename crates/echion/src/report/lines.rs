@@ -176,7 +176,14 @@ impl Reporter for LineReporter {
                     let text = format!("cannot evaluate `when` of {} for {name}: {error}", step.trigger);
                     print::event(Style::Warning, "note:", &text);
                 }
-                Action::Failed(reason) | Action::Unconfigured(reason) => {
+                // The same for every resource: one of them is example enough.
+                Action::Unconfigured(reason) => {
+                    if self.printed().once.insert(format!("unconfigured {reason}")) {
+                        let text = format!("{name} {} → {}: {reason}", step.trigger, step.destination);
+                        print::event(Style::Error, "failed", &text);
+                    }
+                }
+                Action::Failed(reason) => {
                     self.once(
                         Style::Error,
                         "failed",

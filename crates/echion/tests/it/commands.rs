@@ -156,7 +156,13 @@ fn every_command_has_help_with_an_example() {
         &["template", "notify"],
         &["expr"],
         &["render"],
+        &["deliveries"],
         &["deliveries", "list"],
+        &["deliveries", "show"],
+        &["deliveries", "redeliver"],
+        &["services"],
+        &["trigger"],
+        &["template"],
         &["completion"],
     ] {
         let output = echion().args(args).arg("--help").output().unwrap();

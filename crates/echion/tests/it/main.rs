@@ -4,6 +4,7 @@
 
 mod commands;
 mod delivery;
+mod first_use;
 mod kills;
 mod network;
 mod scripted;
