@@ -170,7 +170,9 @@ async fn stand_in(shared: &Shared, client: &Client, parts: &Parts, body: &Bytes)
     if fault.only_delays() {
         return handle(shared, client, parts, body).into_response();
     }
-    let answer = if fault.body.is_empty() { format!("fault: {}", fault.name()) } else { fault.body.clone() };
+    // With 200 it is the body that refuses, as robots do.
+    let refusal = Some(fault.body.clone()).filter(|body| fault.status == Some(200) && !body.is_empty());
+    let answer = refusal.unwrap_or_else(|| format!("fault: {}", fault.name()));
     let received = Received { answer, ..describe(shared, parts, body) };
     shared.keep(&mut shared.state(), received);
     spoil(shared, client, &fault, Reply::ok()).await

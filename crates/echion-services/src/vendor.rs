@@ -243,7 +243,7 @@ impl Opening<'_> {
     }
 
     fn hint(&self) -> String {
-        format!("see the options of `{0}` in docs/services/{0}.md", self.kind.name)
+        format!("`echion services {}` lists the options", self.kind.name)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use echion_sandbox::{DingTalkOptions, Fault, Options, Received, Sandbox};
+use echion_sandbox::{DingTalkOptions, Fault, MailOptions, Options, Received, Sandbox};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -305,4 +305,84 @@ async fn a_delay_comes_before_the_answer() {
     sandbox.set_faults(vec![Fault { delay_ms: 20, ..Fault::default() }]).unwrap();
     assert_eq!(robot(&sandbox, TEXT).await.0, 0);
     assert!(sandbox.messages()[0].accepted);
+}
+
+#[tokio::test]
+async fn a_browser_gets_a_page_of_what_came_in() {
+    let sandbox = start(DingTalkOptions::default()).await;
+    call(&sandbox, "POST", "/hook", &[], "<script>alert(1)</script>").await;
+    robot(&sandbox, TEXT).await;
+    let page = call(&sandbox, "GET", "/", &[], "").await;
+    assert!(
+        page.headers["content-type"].starts_with("text/html") && page.headers.contains_key("content-security-policy")
+    );
+    assert!(page.body.contains("&lt;script&gt;alert(1)") && !page.body.contains("<script"), "{}", page.body);
+    let (newer, older) = (page.body.find("#2 ").unwrap(), page.body.find("#1 ").unwrap());
+    assert!(newer < older, "the newest comes first");
+}
+
+#[tokio::test]
+async fn a_robot_that_heard_too_much_can_be_made_to_forget() {
+    let sandbox = start(DingTalkOptions { per_minute: 1, ..DingTalkOptions::default() }).await;
+    assert_eq!(robot(&sandbox, TEXT).await.0, 0);
+    assert_eq!(robot(&sandbox, TEXT).await.0, 130_101);
+    assert_eq!(call(&sandbox, "DELETE", "/robots", &[], "").await.status, 200);
+    assert_eq!(robot(&sandbox, TEXT).await.0, 0);
+}
+
+#[tokio::test]
+async fn faults_that_cannot_be_read_are_answered_with_an_example_and_one_needs_no_list() {
+    let sandbox = start(DingTalkOptions::default()).await;
+    let answer = call(&sandbox, "POST", "/faults", &[], "{\"what\": 1}").await;
+    assert_eq!(answer.status, 400);
+    let (_, example) = answer.body.split_once("looks like ").unwrap();
+    assert_eq!(call(&sandbox, "POST", "/faults", &[], example).await.status, 200, "{example}");
+    assert_eq!(call(&sandbox, "POST", "/faults", &[], "{\"status\": 500}").await.status, 200);
+    assert_eq!(call(&sandbox, "POST", "/x", &[], "").await.status, 500);
+}
+
+/// What the mail server answers to these lines, up to its goodbye.
+async fn mail(port: u16, lines: &[&str]) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let text: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+    stream.write_all(format!("{text}QUIT\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(Duration::from_secs(20), stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn mails_are_messages_and_both_ways_to_log_in_are_understood() {
+    let sandbox = start(DingTalkOptions::default()).await;
+    let login = Some(("me".to_owned(), "secret".to_owned()));
+    let server = sandbox.start_mail(MailOptions { login, ..MailOptions::default() }).await.unwrap();
+    let port = server.address.port();
+    // `me` and `secret`, and both with zero bytes before them, in base64.
+    for login in
+        [&["AUTH LOGIN", "bWU=", "c2VjcmV0"][..], &["AUTH PLAIN AG1lAHNlY3JldA=="], &["AUTH PLAIN", "AG1lAHNlY3JldA=="]]
+    {
+        let letter = ["MAIL FROM:<a@example.com>", "RCPT TO:<b@example.com>", "DATA", "Subject: x", "", "hello", "."];
+        let answer = mail(port, &[&["EHLO x"], login, &letter].concat()).await;
+        assert!(
+            answer.contains("250-AUTH PLAIN LOGIN") && answer.contains("235 ") && answer.contains("250 taken"),
+            "{answer}"
+        );
+    }
+    assert!(mail(port, &["AUTH LOGIN", "bWU=", "bm8="]).await.contains("535 "));
+    let messages = sandbox.messages();
+    assert_eq!(messages.len(), 3);
+    assert_eq!(
+        (messages[0].service.as_str(), messages[0].path.as_str()),
+        ("email", "from a@example.com to b@example.com")
+    );
+    assert!(messages[0].body.contains("hello"));
+    let open = sandbox.start_mail(MailOptions::default()).await.unwrap();
+    assert!(mail(open.address.port(), &["AUTH PLAIN AHgAeQ=="]).await.contains("235 "), "every login is the right one");
+}
+
+#[tokio::test]
+async fn the_token_in_a_path_of_telegram_is_not_shown() {
+    let sandbox = start(DingTalkOptions::default()).await;
+    call(&sandbox, "POST", "/botmarked-token/sendMessage", &[], "chat_id=1&text=x").await;
+    assert!(!format!("{:?}", sandbox.messages()).contains("marked-token"));
 }

@@ -136,7 +136,8 @@ fn a_template_that_asks_for_a_resource_says_that_none_is_given() {
 
 #[test]
 fn every_command_takes_the_same_formats() {
-    let files = Files::new(&[("cm.yaml", CONFIG)]);
+    let app = "kind: Application\nmetadata: {name: a, note: x}\n";
+    let files = Files::new(&[("cm.yaml", CONFIG), ("app.yaml", app)]);
     for line in [
         "trigger get --config-map cm.yaml -o table",
         "trigger get --config-map cm.yaml -o wide",
@@ -144,6 +145,7 @@ fn every_command_takes_the_same_formats() {
         "services webhook -o json",
         "expr 1+1 -o yaml",
         "expr 1+1 -o wide",
+        "template notify t app.yaml --config-map cm.yaml -o json",
     ] {
         let (code, out, err) = files.run(line);
         assert_eq!(code, 0, "{line}: {err}");
@@ -267,4 +269,71 @@ fn the_demo_labels_its_messages_and_shows_a_refusal_with_its_hint() {
     assert!(err.contains("hint: the robot wants a keyword"), "{err}");
     let bodies: Vec<&str> = out.split("accepted\n").skip(1).take(2).collect();
     assert!(bodies[0].contains("Progressing") && bodies[1].contains("Healthy"), "{out}");
+}
+
+/// What a running program prints, line by line.
+struct Watching {
+    process: std::process::Child,
+    lines: std::sync::mpsc::Receiver<String>,
+}
+
+impl Watching {
+    fn start(bench: &Bench) -> Self {
+        use std::io::{BufRead as _, BufReader};
+        let mut process = bench.command().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let errors = BufReader::new(process.stderr.take().unwrap());
+        let (sender, lines) = std::sync::mpsc::channel();
+        std::thread::spawn(move || errors.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { process, lines }
+    }
+
+    /// The next line that begins like this.
+    fn wait_for(&self, start: &str) -> String {
+        let mut seen = Vec::new();
+        loop {
+            match self.lines.recv_timeout(std::time::Duration::from_secs(30)) {
+                Ok(line) if line.starts_with(start) => return line,
+                Ok(line) => seen.push(line),
+                Err(error) => panic!("no line begins with `{start}`: {error}: {seen:#?}"),
+            }
+        }
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_program_prints_a_line_for_each_file_that_changes() {
+    let bench = Bench::new(DingTalkOptions::default()).await;
+    bench.keys(&[
+        ("service.webhook.hook", &format!("url: {}\n", bench.sandbox.url("/hook"))),
+        ("template.t", "webhook: {hook: {method: POST, body: x}}"),
+        ("trigger.on-x", "- {when: app.status.health.status == 'Degraded', send: [t]}"),
+        ("subscriptions", "- {recipients: [hook], triggers: [on-x]}"),
+    ]);
+    let health = |status: &str| format!("{{health: {{status: {status}}}}}");
+    bench.app("shop", &health("Degraded"));
+    let watching = Watching::start(&bench);
+    watching.wait_for("delivered argocd/shop");
+    bench.app("shop", &health("Healthy"));
+    let line = watching.wait_for("changed argocd/shop");
+    assert_eq!(line, "changed argocd/shop: 1 whose condition is false");
+    let good = std::fs::read_to_string(bench.apps().join("shop.yaml")).unwrap();
+    std::fs::write(bench.apps().join("shop.yaml"), "kind: [Application\n").unwrap();
+    watching.wait_for("warning: ");
+    std::fs::write(bench.apps().join("shop.yaml"), &good).unwrap();
+    assert!(watching.wait_for("corrected ").ends_with("shop.yaml"));
+}
+
+#[test]
+fn colours_are_those_that_are_asked_for_in_help_as_well() {
+    for (choice, coloured) in [("always", true), ("never", false)] {
+        let output = echion().args(["--color", choice, "services", "--help"]).env_remove("NO_COLOR").output().unwrap();
+        assert_eq!(text(&output.stdout).contains('\u{1b}'), coloured, "{choice}");
+    }
 }
