@@ -111,3 +111,39 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_event_is_one_line_whatever_is_in_it() {
+        for format in [LogFormat::Json, LogFormat::Text] {
+            let written = Written::default();
+            let writer = written.clone();
+            let log =
+                tracing_subscriber::fmt().event_format(Lines(format)).with_writer(move || writer.clone()).finish();
+            let foreign = "x\r\nlevel=error\u{1b}[2J\u{9b}";
+            tracing::subscriber::with_default(log, || tracing::info!(hint = foreign, "got '{foreign}'"));
+            let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+            assert_eq!(text.matches('\n').count(), 1, "{text:?}");
+            assert!(!text.trim_end().contains(char::is_control), "{text:?}");
+        }
+    }
+}

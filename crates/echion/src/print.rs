@@ -39,10 +39,13 @@ fn coloured(terminal: bool) -> bool {
     }
 }
 
-/// Writes to standard output. A reader that has gone away, such as `head`, is no error.
-pub(crate) fn bytes(bytes: &[u8]) {
+/// Writes to standard output, and says whether it has arrived. A reader that has gone away, such as `head`, is no error.
+pub(crate) fn bytes(bytes: &[u8]) -> bool {
     let mut out = io::stdout().lock();
-    note_loss(out.write_all(bytes).and_then(|()| out.flush()));
+    let written = out.write_all(bytes).and_then(|()| out.flush());
+    let arrived = written.is_ok();
+    note_loss(written);
+    arrived
 }
 
 fn note_loss(result: io::Result<()>) {
@@ -70,7 +73,7 @@ pub(crate) fn pretty(json: &str) {
 /// A value for machines, in the format that is asked for: JSON unless it is YAML.
 pub(crate) fn value(value: &Value, format: Format) {
     match format {
-        Format::Yaml => bytes(crate::yaml::to_string(value).as_bytes()),
+        Format::Yaml => drop(bytes(crate::yaml::to_string(value).as_bytes())),
         _ => json(value),
     }
 }

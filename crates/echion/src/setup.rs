@@ -196,7 +196,12 @@ pub(crate) fn config_name(args: &args::Sources) -> &str {
 /// Reads the one resource of a YAML or JSON file, which may be a list of one.
 pub(crate) fn resource(path: &Path) -> Result<Resource, Failure> {
     let name = path.display();
-    let text = read(&path.to_string_lossy())?;
+    let text = read(&path.to_string_lossy()).map_err(|failure| match path.try_exists() {
+        Ok(false) => failure.hint(format!(
+            "expected a file; `kubectl get application {name} -n argocd -o yaml > app.yaml` writes that of a cluster"
+        )),
+        _ => failure,
+    })?;
     let documents = yaml::parse_all(&text).map_err(|e| Failure::new(format!("{name}:{}:{}: {e}", e.line, e.column)))?;
     let objects = echion_runtime::engine::objects(&documents);
     let found: Vec<Resource> =

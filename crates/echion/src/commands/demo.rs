@@ -138,7 +138,9 @@ pub(super) async fn run(args: Demo) -> Outcome {
             show(&received);
         }
     });
-    let outcome = watch(&line, ledger, Arc::new(LineReporter::new(line.config_name(), true))).await;
+    let reporter = Arc::new(LineReporter::new(line.config_name(), true));
+    reporter.watches();
+    let outcome = watch(&line, ledger, reporter).await;
     printing.abort();
     sandbox.stop().await;
     outcome

@@ -34,7 +34,7 @@ pub(super) fn run(args: Render) -> Outcome {
             print::out(text.strip_suffix('\n').unwrap_or(&text));
         }
         // The text as it is: no newline that the template does not have, and no change to bytes that are not UTF-8.
-        Format::Table => print::bytes(&text),
+        Format::Table => drop(print::bytes(&text)),
         format => print::value(&json!({ "out": String::from_utf8_lossy(&text) }), format),
     }
     Ok(ExitCode::SUCCESS)
