@@ -30,7 +30,7 @@ pub(super) fn explain(refusal: Refusal) -> SendError {
         310000 if text.contains("timestamp") => refusal
             .signature_hint("set this machine's clock: the time of the signature is more than an hour from DingTalk's"),
         310000 if text.contains("sign") => refusal.signature_hint(
-            "set the signing secret (`secret` of a `dingtalk` service, `sign.secret` of a `webhook`) to the robot's, which begins with SEC, without blanks",
+            "set `secret` (of a `webhook`: `sign.secret`) to the robot's signing secret, which begins with SEC, without blanks",
         ),
         310000 if text.contains("ip") => {
             let ip = refusal.text.split_whitespace().find(|word| word.split('.').count() == 4);

@@ -62,7 +62,7 @@ async fn each_security_refusal_needs_attention_and_says_what_to_do() {
     for (robot, secret, now, reason, hint) in [
         (keywords, "", NOW, "keywords not in content", "`keywords`"),
         (addresses, "", NOW, "ip 127.0.0.1 not in whitelist", "add `127.0.0.1`"),
-        (with_secret(), "SECabd", NOW, "sign not match", "set `secret`"),
+        (with_secret(), "SECabd", NOW, "sign not match", "set `secret` (of a `webhook`: `sign.secret`)"),
         (with_secret(), "", NOW, "invalid timestamp", "set `secret`"),
         (with_secret(), "SECabc", NOW - 7_200_000, "invalid timestamp", "120 minutes behind"),
         (with_secret(), "SECabc", NOW + 7_200_000, "invalid timestamp", "120 minutes ahead"),
