@@ -85,6 +85,8 @@ pub struct Environment {
     pub certificates: Option<std::path::PathBuf>,
     /// Variables of the process: those that hold its identity in a cloud (`AWS_…`, `GOOGLE_…`), and those that name proxies.
     pub variables: std::collections::BTreeMap<String, crate::Secret>,
+    /// Values of the Secret that the options refer to with `$`: none of them is quoted, whatever option it stands in.
+    pub secrets: Vec<crate::Secret>,
     /// Compiles the conditions that options may hold; without it such an option is refused.
     pub conditions: Option<Arc<dyn ConditionCompiler>>,
     /// Set when the options were written by a tenant (self-service); what they may not do is refused.

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::{Address, Http, Request};
 use crate::options::options;
-use crate::robots::{self, BODY_LIMIT, BUDGET, Robot};
+use crate::robots::{self, BODY_LIMIT, BUDGET, Mention, Robot};
 use crate::section::{field, fit};
 use crate::tree::Tree;
 use crate::vendor::{self, Opening, Vendor};
@@ -23,7 +23,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     name: "dingtalk",
     aliases: &["dingding"],
     summary: "Sends to a DingTalk group through a custom robot, signed.",
-    recipient: "whom to mention: mobile numbers, user ids or `all`, separated by commas; usually empty",
+    recipient: "whom to mention: mobile numbers, user ids or `all`, separated by commas; `user:` before an id that looks like a number; usually empty",
     limits: Limits { body: Some(Length::Bytes(BODY_LIMIT)), budget: Some(BUDGET) },
     example: "accessToken: $dingtalk-token\nsecret: $dingtalk-secret\n",
     options: Options::TABLE,
@@ -185,13 +185,11 @@ fn mentions(section: Option<&Value>, recipient: &str) -> Map<String, Value> {
     };
     let (mut mobiles, mut users) = (listed("mobiles"), listed("userIds"));
     let mut all = section.and_then(|s| s.get("all")).is_some_and(|v| text_of(v).trim() == "true");
-    for name in recipient.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        if name == "all" {
-            all = true;
-        } else if name.len() >= 7 && name.trim_start_matches('+').chars().all(|c| c.is_ascii_digit() || c == '-') {
-            mobiles.push(name.to_owned());
-        } else {
-            users.push(name.to_owned());
+    for mention in robots::mentions(recipient) {
+        match mention {
+            Mention::All => all = true,
+            Mention::Mobile(number) => mobiles.push(number.to_owned()),
+            Mention::User(id) => users.push(id.to_owned()),
         }
     }
     let mut at = Map::new();

@@ -30,18 +30,31 @@ impl Redactor {
         let text = secret.expose();
         self.add_text(text.trim());
         if let Ok(address) = Address::parse(text) {
-            self.add_address(&address);
+            address.secrets(true).iter().for_each(|part| self.add_text(part));
             return;
         }
+        self.add_parts(text);
+    }
+
+    /// Adds a text that may hold a secret: what in it could be a token.
+    pub(crate) fn add_suspect(&mut self, text: &Secret) {
+        let text = text.expose();
+        if !is_wordy(text) {
+            self.add_text(text.trim());
+        }
+        self.add_parts(text);
+    }
+
+    fn add_parts(&mut self, text: &str) {
         let parts = text.split(|c: char| c.is_whitespace() || "=,;:\"".contains(c));
-        for part in parts.filter(|part| part.len() >= 8) {
+        for part in parts.filter(|part| part.len() >= 8 && !is_wordy(part)) {
             self.add_text(part);
         }
     }
 
     /// Adds the parts of an address that could be a token. Its host is no secret.
     pub(crate) fn add_address(&mut self, address: &Address) {
-        for part in address.secrets() {
+        for part in address.secrets(false) {
             self.add_text(&part);
         }
     }
@@ -79,6 +92,24 @@ impl Redactor {
     }
 }
 
+/// Whether a text is made of ordinary words, such as `statuses`, `SignedHeaders` or `argo-cd`: to blot them out would make answers unreadable, and
+/// no vendor makes tokens like that. A secret that is one of them is known as a whole.
+pub(crate) fn is_wordy(text: &str) -> bool {
+    const WORD: std::ops::RangeInclusive<usize> = 1..=16;
+    let word = |word: &str| {
+        // An upper-case letter begins another word.
+        let starts = word
+            .char_indices()
+            .skip(1)
+            .filter(|(at, c)| c.is_ascii_uppercase() && !word[..*at].ends_with(|c: char| c.is_ascii_uppercase()));
+        let starts: Vec<usize> = starts.map(|(at, _)| at).collect();
+        let short =
+            starts.windows(2).any(|pair| pair[1] - pair[0] < 3) || starts.first().is_some_and(|first| *first < 3);
+        WORD.contains(&word.len()) && word.chars().all(|c| c.is_ascii_alphabetic()) && !short
+    };
+    text.split(['-', '_', '.', ' ', '/']).all(word)
+}
+
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} secrets", self.needles.len())
@@ -98,6 +129,24 @@ mod tests {
         }
         assert_eq!(redactor.clean("efgh+0123 abc"), "**** abc");
         assert_eq!(format!("{redactor:?}").matches("secrets").count(), 1);
+    }
+
+    #[test]
+    fn ordinary_words_are_left_alone() {
+        for wordy in ["statuses", "production", "SignedHeaders", "powerautomate", "argo-cd", "com.amazon.coral.service"]
+        {
+            assert!(is_wordy(wordy), "{wordy}");
+        }
+        for token in
+            ["AbCdEfGh", "0123456789", "xoxb-1-a", "abcdefghijklmnopqrstuvwxyz", "T0ken", "hunter22", "a--b", ""]
+        {
+            assert!(!is_wordy(token), "{token}");
+        }
+        let mut redactor =
+            Redactor::new(&[Secret::new("production"), Secret::new("https://h.test/statuses/acme-shop/t0ken-0123")]);
+        redactor.add_suspect(&Secret::new("AWS4-HMAC-SHA256 Credential=AKIA0123/x, Signature=0123abcdef"));
+        let said = "the Signature of repos: statuses of acme-shop, t0ken-0123, 0123abcdef, production";
+        assert_eq!(redactor.clean(said), "the Signature of repos: statuses of acme-shop, ****, ****, ****");
     }
 
     #[test]

@@ -259,7 +259,7 @@ pub(crate) fn open<V: Vendor>(
         node,
         environment,
         timeout: V::TIMEOUT,
-        secrets: RefCell::default(),
+        secrets: RefCell::new(environment.secrets.clone()),
         unshared: Cell::new(None),
         remarks: RefCell::default(),
     };
@@ -268,14 +268,10 @@ pub(crate) fn open<V: Vendor>(
     let vendor = V::open(decoded.value, &opening)?;
     let unshared = opening.unshared.take();
     let both = |key: &String| unshared.as_ref().is_none_or(|unshared| unshared.contains(key));
-    let unknown = decoded.unknown.into_iter().filter(|(key, _)| both(key)).collect();
-    Ok(Arc::new(Instance {
-        name: name.to_owned(),
-        vendor,
-        redactor: opening.redactor(),
-        unknown,
-        remarks: opening.remarks.take(),
-    }))
+    let redactor = opening.redactor();
+    let unknown = decoded.unknown.into_iter().filter(|(key, _)| both(key));
+    let unknown = unknown.map(|(key, at)| (redactor.clean(&key), at)).collect();
+    Ok(Arc::new(Instance { name: name.to_owned(), vendor, redactor, unknown, remarks: opening.remarks.take() }))
 }
 
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::http::{Address, Http, Request};
 use crate::options::options;
-use crate::robots::{Robot, WECOM_BUDGET};
+use crate::robots::{self, Mention, Robot, WECOM_BUDGET};
 use crate::section::{Rendered, cut_bytes, field, section};
 use crate::vendor::{self, Opening, Vendor};
 
@@ -27,7 +27,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     name: "wecom",
     aliases: &["wechat-work"],
     summary: "Sends to a WeCom (企业微信) group through a robot.",
-    recipient: "whom to mention: user ids, mobile numbers or `all`, separated by commas; usually empty",
+    recipient: "whom to mention: user ids, mobile numbers or `all`, separated by commas; `user:` before an id that looks like a number; usually empty",
     limits: Limits { body: Some(Length::Bytes(LONGEST.1)), budget: Some(WECOM_BUDGET) },
     example: "key: $wecom-key\n",
     options: Options::TABLE,
@@ -93,12 +93,13 @@ impl Vendor for WeCom {
 
 fn payload(notification: &Notification, recipient: &str) -> Result<Value, SendError> {
     let section = Rendered::of(notification, "wecom").unwrap_or_default();
-    let names: Vec<&str> = recipient.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
     if let Some(text) = section.some("markdown") {
         // Markdown mentions user ids in its text, and knows neither mobile numbers nor everybody.
-        let users = names.iter().filter(|name| **name != "all" && !is_mobile(name));
-        let missing: String =
-            users.map(|name| format!("<@{name}>")).filter(|mention| !text.contains(mention.as_str())).collect();
+        let mentions = robots::mentions(recipient).filter_map(|mention| match mention {
+            Mention::User(id) => Some(format!("<@{id}>")),
+            _ => None,
+        });
+        let missing: String = mentions.filter(|mention| !text.contains(mention.as_str())).collect();
         let room = LONGEST.1 - missing.len().min(1024) - 1;
         let text = cut_bytes(text, room);
         let content = if missing.is_empty() { text } else { format!("{text}\n{missing}") };
@@ -130,18 +131,20 @@ fn payload(notification: &Notification, recipient: &str) -> Result<Value, SendEr
         return Err(SendError::rejected("the message is empty", "give the template a `message` or a `wecom` section"));
     }
     let mut content = json!({ "content": cut_bytes(text, LONGEST.0) });
-    let name = |name: &&str| if *name == "all" { "@all".to_owned() } else { (*name).to_owned() };
-    let (mobiles, users): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| is_mobile(name));
+    let (mut users, mut mobiles) = (Vec::new(), Vec::new());
+    for mention in robots::mentions(recipient) {
+        match mention {
+            Mention::All => users.push("@all"),
+            Mention::User(id) => users.push(id),
+            Mention::Mobile(number) => mobiles.push(number),
+        }
+    }
     for (key, names) in [("mentioned_list", users), ("mentioned_mobile_list", mobiles)] {
         if !names.is_empty() {
-            content[key] = names.iter().map(name).collect();
+            content[key] = names.into();
         }
     }
     Ok(json!({ "msgtype": "text", "text": content }))
-}
-
-fn is_mobile(name: &str) -> bool {
-    name.len() >= 7 && name.trim_start_matches('+').chars().all(|c| c.is_ascii_digit() || c == '-')
 }
 
 /// A later template's message replaces an earlier one's, of whatever type.

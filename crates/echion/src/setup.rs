@@ -117,6 +117,7 @@ pub(crate) fn environment() -> Environment {
         user_agent: concat!("echion/", env!("CARGO_PKG_VERSION")).to_owned(),
         certificates: Some(certificates),
         conditions: Some(Arc::new(echion_runtime::engine::Conditions)),
+        secrets: Vec::new(),
         tenant: None,
         variables,
     }

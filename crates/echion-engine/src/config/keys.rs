@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use echion_model::yaml::{self, Kind, Node, Note};
-use echion_model::{Diagnostic, Environment, ServiceKind, nearest};
+use echion_model::{Diagnostic, Environment, Secret, ServiceKind, nearest};
 use echion_value::{Map, Type, Value};
 use serde::de::DeserializeOwned;
 
@@ -161,19 +161,19 @@ impl Loader<'_> {
         let name = service_name(rest);
         let kind = self.kind(key, type_name)?;
         let mut node = self.read(key, text)?;
-        let mut missing = Vec::new();
+        let mut found = secrets::Found::default();
         let mut values = Vec::new();
         node.rewrite(&mut |text| {
-            let value = secrets::substitute(text, &self.sources.secret, &mut missing);
+            let value = secrets::substitute(text, &self.sources.secret, &mut found);
             values.extend(value.clone());
             value
         });
-        for name in missing {
+        for name in found.missing {
             let message = format!("the Secret has no key `{name}`; `${name}` is used unchanged");
             let at = find(text, &format!("${name}"));
             self.config.diagnostics.push(Diagnostic::error(key, at, message).warning());
         }
-        let mut entry = self.open(key, kind, name, &node)?;
+        let mut entry = self.open(key, kind, name, &node, found.used)?;
         let parts = values.iter().map(String::as_bytes);
         entry.version = version_of([key.as_bytes(), text.as_bytes()].into_iter().chain(parts));
         if self.config.services.contains_key(name) {
@@ -203,9 +203,11 @@ impl Loader<'_> {
         kind: &'static ServiceKind,
         name: &str,
         options: &Node,
+        secrets: Vec<Secret>,
     ) -> Result<ServiceEntry, Vec<Diagnostic>> {
+        let environment = Environment { secrets, ..self.environment.clone() };
         let names = || kind.options.iter().map(|option| option.name);
-        let service = (kind.open)(name, options, self.environment).map_err(|error| {
+        let service = (kind.open)(name, options, &environment).map_err(|error| {
             // What is missing may be there under a misspelt name.
             let misspelt = options.entries().iter().find_map(|(key, _)| {
                 let written = key.text().filter(|text| !names().any(|name| name.eq_ignore_ascii_case(text)))?;

@@ -252,7 +252,7 @@ impl Loader<'_> {
     /// One service of `notifiers.yaml`; when it does not work, its last valid version or the one of another key stays in effect.
     fn notifier(&mut self, path: &str, type_name: &str, name: &str, options: &Node) {
         self.config.notifiers.push(name.to_owned());
-        let opened = self.kind(path, type_name).and_then(|kind| self.open(path, kind, name, options));
+        let opened = self.kind(path, type_name).and_then(|kind| self.open(path, kind, name, options, Vec::new()));
         match opened {
             Ok(mut entry) => {
                 entry.version = version_of(self.sources.secret.get(NOTIFIERS).map(Vec::as_slice));

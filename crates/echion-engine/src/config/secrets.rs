@@ -2,8 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use echion_model::Secret;
+
+/// What a substitution found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Names that the Secret does not have.
+    pub(super) missing: Vec<String>,
+    /// The values that were used.
+    pub(super) used: Vec<Secret>,
+}
+
 /// Replaces every `$name` that the Secret knows; names it does not know are left and reported. `None` when nothing changed.
-pub(super) fn substitute(text: &str, secrets: &BTreeMap<String, Vec<u8>>, missing: &mut Vec<String>) -> Option<String> {
+pub(super) fn substitute(text: &str, secrets: &BTreeMap<String, Vec<u8>>, found: &mut Found) -> Option<String> {
     let mut out = String::new();
     let mut changed = false;
     let mut rest = text;
@@ -14,14 +25,16 @@ pub(super) fn substitute(text: &str, secrets: &BTreeMap<String, Vec<u8>>, missin
         let (name, after) = token[1..].split_at(name_len.unwrap_or(token.len() - 1));
         match secrets.get(name).filter(|_| !name.is_empty()) {
             Some(value) => {
-                out.push_str(&String::from_utf8_lossy(value));
+                let value = String::from_utf8_lossy(value);
+                out.push_str(&value);
+                found.used.push(Secret::new(value));
                 changed = true;
             }
             None => {
                 out.push('$');
                 out.push_str(name);
                 if !name.is_empty() {
-                    missing.push(name.to_owned());
+                    found.missing.push(name.to_owned());
                 }
             }
         }
@@ -39,12 +52,14 @@ mod tests {
     #[test]
     fn tokens_are_greedy_and_stop_at_other_characters() {
         let secrets = BTreeMap::from([("k".to_owned(), b"V".to_vec()), ("k-b".to_owned(), b"W".to_vec())]);
-        let mut missing = Vec::new();
-        let mut run = |text: &str| substitute(text, &secrets, &mut missing);
+        let mut found = Found::default();
+        let mut run = |text: &str| substitute(text, &secrets, &mut found);
         assert_eq!(run("a$k-b").as_deref(), Some("aW"));
         assert_eq!(run("$k.x").as_deref(), Some("V.x"));
         assert_eq!(run("Bearer $k $k").as_deref(), Some("Bearer V V"));
         assert_eq!(run("100$ $nope"), None);
-        assert_eq!(missing, ["nope"]);
+        assert_eq!(found.missing, ["nope"]);
+        let used: Vec<&str> = found.used.iter().map(Secret::expose).collect();
+        assert_eq!(used, ["W", "V", "V", "V"]);
     }
 }

@@ -118,6 +118,8 @@ fn secrets_go_into_service_options_only_and_never_into_findings() {
     let mut with = sources(&[
         ("service.webhook.hook", "url: $address\nheaders: [{name: $name, value: Bearer $token}]\nnope: $token\n"),
         ("service.webhook.bad", "url: ftp://$token\n"),
+        ("service.webhook.slow", "url: http://127.0.0.1:1/\nretryWaitMin: $token\n"),
+        ("service.webhook.odd", "url: http://127.0.0.1:1/\n$token: x\n"),
         ("template.a", "message: $token\n"),
     ]);
     for (key, value) in [("address", "http://127.0.0.1:1/marked-token"), ("name", "X-A"), ("token", "marked-token")] {

@@ -2,6 +2,8 @@
 
 use url::Url;
 
+use crate::redact::is_wordy;
+
 /// An address whose path and query may hold a token: it prints as scheme and host.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Address(Url);
@@ -69,15 +71,17 @@ impl Address {
         Self(url)
     }
 
-    /// Everything in it that could be a token.
-    pub(crate) fn secrets(&self) -> Vec<String> {
+    /// Everything in it that could be a token. In an address that is `secret`, the values of the query are tokens whatever they look like.
+    pub(crate) fn secrets(&self, secret: bool) -> Vec<String> {
         let path = self.0.path_segments().into_iter().flatten().map(str::to_owned);
         let query = self.0.query_pairs().map(|(_, v)| v.into_owned());
         // As it is written in the address too, where some characters are escaped.
         let pairs = self.0.query().into_iter().flat_map(|query| query.split('&'));
         let raw = pairs.filter_map(|pair| Some(pair.split_once('=')?.1.to_owned()));
-        // Short parts are words such as `send`; tokens are long.
-        let mut secrets: Vec<String> = path.chain(query).chain(raw).filter(|p| p.len() >= 8).collect();
+        // Short parts are words such as `send`; tokens are long, and no words.
+        let path = path.filter(|part| !is_wordy(part));
+        let query = query.chain(raw).filter(|value| secret || !is_wordy(value));
+        let mut secrets: Vec<String> = path.chain(query).filter(|part| part.len() >= 8).collect();
         secrets.extend(self.0.password().filter(|p| !p.is_empty()).map(str::to_owned));
         secrets
     }
@@ -86,7 +90,7 @@ impl Address {
     #[cfg(test)]
     fn redact(&self, text: &str) -> String {
         let text = text.replace(self.0.as_str(), &self.to_string());
-        self.secrets().iter().fold(text, |text, secret| text.replace(secret.as_str(), "****"))
+        self.secrets(true).iter().fold(text, |text, secret| text.replace(secret.as_str(), "****"))
     }
 }
 

@@ -290,7 +290,7 @@ fn checked(headers: &[(String, Secret)], redactor: &mut Redactor) -> Result<Head
         let mut content = HeaderValue::from_str(value.expose()).map_err(|_| bad("value"))?;
         content.set_sensitive(true);
         if !["accept", "content-type", "idempotency-key"].contains(&header.as_str()) {
-            redactor.add(value);
+            redactor.add_suspect(value);
         }
         checked.insert(header, content);
     }

@@ -18,6 +18,7 @@ pub(super) fn explain(refusal: Refusal) -> SendError {
         _ if refusal.text.to_lowercase().contains("frequency") => {
             return SendError::rate_limited(refusal.reason, Duration::from_secs(60));
         }
+        2200 | 11247 => return SendError::retryable(refusal.reason),
         9499 => return rejected("the body is not a message that Feishu takes, or it is longer than 20 KB"),
         19001 => "the token is unknown: copy the bot's webhook address again".to_owned(),
         19002 => return rejected("the body lacks a field: a message has at least `msg_type` and `content`"),

@@ -80,7 +80,9 @@ impl Robot {
     /// Judges a response. `now` is our clock in milliseconds, to distinguish a wrong clock from a wrong signature; `unsigned` names how the
     /// service is configured to sign, when it does not.
     pub(crate) fn judge(self, answer: &Answer, now: i64, unsigned: Option<&'static str>) -> Result<Receipt, SendError> {
-        if !(200..300).contains(&answer.status) {
+        // Feishu refuses under 4xx as well; DingTalk and WeCom use nothing but 200.
+        let speaks = self == Robot::Feishu && (400..500).contains(&answer.status) && answer.status != 429;
+        if !speaks && !(200..300).contains(&answer.status) {
             return answer.by_status();
         }
         let (code_field, text_field) = match self {
@@ -89,8 +91,10 @@ impl Robot {
         };
         let body = answer.json();
         let code = body.as_ref().and_then(|b| b.get(code_field).or_else(|| b.get("StatusCode"))).and_then(number);
-        let Some(code) = code else {
-            return Err(answer.unknown("a robot"));
+        let code = match code {
+            Some(code) if code != 0 || !speaks => code,
+            _ if speaks => return answer.by_status(),
+            _ => return Err(answer.unknown("a robot")),
         };
         let text =
             body.as_ref().and_then(|b| b.get(text_field)).and_then(serde_json::Value::as_str).unwrap_or_default();
@@ -105,6 +109,41 @@ impl Robot {
             Robot::Feishu => feishu::explain(refusal),
             Robot::WeCom => wecom::explain(refusal),
         })
+    }
+}
+
+/// Whom a recipient mentions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mention<'a> {
+    /// Everybody.
+    All,
+    /// Whoever has this mobile number.
+    Mobile(&'a str),
+    /// The user with this id.
+    User(&'a str),
+}
+
+/// Reads a recipient: names separated by commas. `user:` and `mobile:` say what a name is; without them it is a mobile number when it has the
+/// form of one in mainland China, or begins with `+`. User ids may consist of digits as well.
+pub(crate) fn mentions(recipient: &str) -> impl Iterator<Item = Mention<'_>> {
+    let names = recipient.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.filter_map(|name| {
+        let mention = match name.split_once(':') {
+            Some(("user", id)) => Mention::User(id.trim()),
+            Some(("mobile", number)) => Mention::Mobile(number.trim()),
+            _ if name == "all" => Mention::All,
+            _ if is_mobile(name) => Mention::Mobile(name),
+            _ => Mention::User(name),
+        };
+        (!matches!(mention, Mention::User("") | Mention::Mobile(""))).then_some(mention)
+    })
+}
+
+fn is_mobile(name: &str) -> bool {
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    match name.strip_prefix('+') {
+        Some(number) => number.len() >= 7 && number.split('-').all(digits),
+        None => name.len() == 11 && digits(name) && name.starts_with('1') && name.as_bytes()[1] >= b'3',
     }
 }
 
@@ -194,6 +233,40 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_name_of_digits_is_a_mobile_number_only_in_the_form_of_one() {
+        let read = |text| mentions(text).collect::<Vec<_>>();
+        assert_eq!(read("13800000000, all,lee"), [Mention::Mobile("13800000000"), Mention::All, Mention::User("lee")]);
+        for number in ["+86-13800000000", "+85291234567", "19912345678"] {
+            assert_eq!(read(number), [Mention::Mobile(number)]);
+        }
+        for id in ["266816010426318456", "1952534126-1234567", "20230417", "11800000000", "+", "+1-2"] {
+            assert_eq!(read(id), [Mention::User(id)], "{id}");
+        }
+        assert_eq!(
+            read("user:13800000000,mobile: 91234567"),
+            [Mention::User("13800000000"), Mention::Mobile("91234567")]
+        );
+        assert_eq!(read(" ,user:,mobile: "), []);
+    }
+
+    #[test]
+    fn feishu_refuses_under_other_statuses_as_well() {
+        let judge = |status, body: &str| {
+            let answer = Answer { status, ..answer_of(None, body) };
+            Robot::Feishu.judge(&answer, 0, None).unwrap_err()
+        };
+        let pause = SendErrorKind::RateLimited { retry_after: Duration::from_secs(60) };
+        assert_eq!(judge(400, r#"{"code":11232,"msg":"frequency limited"}"#).kind, pause);
+        assert_eq!(judge(400, r#"{"code":99991400,"msg":"?"}"#).kind, pause);
+        assert!(judge(400, r#"{"code":19021,"msg":"sign match fail"}"#).hint.contains("signing secret"));
+        assert_eq!(judge(400, r#"{"code":9499,"msg":"Bad Request"}"#).kind, SendErrorKind::Rejected);
+        for (status, body) in [(404, ""), (404, r#"{"code":0}"#), (403, "<html>")] {
+            assert_eq!(judge(status, body).kind, SendErrorKind::Attention, "{status} {body}");
+        }
+        assert_eq!(judge(500, r#"{"code":9499}"#).kind, SendErrorKind::Retryable { retry_after: None });
+    }
+
     /// Computed with Python's `hmac`; the first one also with `openssl dgst -hmac`.
     #[test]
     fn signatures_match_other_implementations() {
@@ -265,6 +338,10 @@ mod tests {
             (Robot::DingTalk, "", SendErrorKind::Unknown),
             (Robot::Feishu, r#"{"code":11232,"msg":"frequency limited"}"#, pause(60)),
             (Robot::Feishu, r#"{"code":99991400,"msg":"request trigger frequency limit"}"#, pause(60)),
+            (Robot::Feishu, r#"{"code":2200,"msg":"internal error"}"#, retry),
+            (Robot::Feishu, r#"{"code":11247,"msg":"internal error"}"#, retry),
+            (Robot::WeCom, r#"{"errcode":45033,"errmsg":"api concurrent out of limit"}"#, pause(60)),
+            (Robot::WeCom, r#"{"errcode":93004,"errmsg":"robot disabled"}"#, SendErrorKind::Attention),
             (Robot::Feishu, r#"{"code":99991403,"msg":"quota exceeded"}"#, quota),
             (
                 Robot::Feishu,

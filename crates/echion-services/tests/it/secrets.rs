@@ -116,3 +116,20 @@ fn when_options_are_wrong() {
         assert_silent(&format!("{error:?}"), &options);
     }
 }
+
+/// An option that is no secret by its type is one when its value came from the Secret.
+#[test]
+fn what_came_from_the_secret_is_not_quoted_whatever_option_it_stands_in() {
+    let value = "marked-plain-word";
+    let environment = Environment { secrets: vec![echion_model::Secret::new(value)], ..Environment::default() };
+    for (kind, options) in [
+        ("dingtalk", format!("accessToken: t\ntimeout: {value}\n")),
+        ("webhook", format!("url: https://h.test/x\nretryWaitMin: {value}\n")),
+        ("pagerduty", format!("token: t\nfrom: a@b.test\napiURL: '{value}://'\n")),
+        ("nats", format!("url: nats://h.test\nheaders: {{'{value} x': y}}\n")),
+    ] {
+        let kind = echion_services::ALL.iter().find(|k| k.name == kind).unwrap();
+        let error = (kind.open)("hook", &yaml::parse(&options).unwrap(), &environment).unwrap_err();
+        assert!(!format!("{error:?}").contains("marked-"), "{}: {error:?}", kind.name);
+    }
+}
