@@ -53,6 +53,14 @@ fn redirect(answer: &Answer, reason: String) -> String {
     answer.moved.as_ref().map_or(reason, |moved| format!("HTTP {}: it redirects to {moved}", answer.status))
 }
 
+/// Judges by status; for some of them the vendor's advice says more.
+pub(crate) fn advised(answer: &Answer, advice: &[(u16, &str)]) -> Result<Receipt, SendError> {
+    by_status(answer).map_err(|error| match advice.iter().find(|(status, _)| *status == answer.status) {
+        Some((_, hint)) => SendError { hint: (*hint).to_owned(), ..error },
+        None => error,
+    })
+}
+
 /// The error of a request that delivers nothing, such as a look-up: whatever became of it, the message was not sent.
 pub(crate) fn before_delivery(error: SendError) -> SendError {
     match error.kind {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::http::{Address, Answer, Http, Request};
 use crate::options::options;
-use crate::section::{self, Rendered, cut, field, section};
+use crate::section::{self, Rendered, cut, field, headline, section};
 use crate::vendor::{self, Opening, Vendor};
 
 /// The type.
@@ -77,11 +77,11 @@ impl Vendor for Datadog {
 fn payload(message: &Message<'_>) -> Value {
     let section = Rendered::of(message.notification, "datadog").unwrap_or_default();
     let text = section.some("text").unwrap_or(&message.notification.message);
-    let title = section.some("title").unwrap_or_else(|| text.lines().next().unwrap_or_default());
+    let title = section.some("title").unwrap_or(text);
     let mut tags: Vec<Value> = message.recipient.split('|').filter(|tag| !tag.is_empty()).map(Value::from).collect();
     tags.extend(section.value("tags").and_then(Value::as_array).cloned().unwrap_or_default());
     let mut body = json!({
-        "title": cut(title, 100),
+        "title": headline(title, 100),
         "text": cut(text, LONGEST),
         "date_happened": message.now / 1000,
         "source_type_name": "argocd",

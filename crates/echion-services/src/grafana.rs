@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use echion_model::{Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
 use serde_json::{Value, json};
 
+use crate::answer::advised;
 use crate::http::{Address, Http, Request};
 use crate::options::options;
 use crate::vendor::{self, Opening, Vendor};
@@ -32,6 +33,12 @@ options! {
     }
 }
 
+const ADVICE: &[(u16, &str)] = &[
+    (401, "set `apiKey` to a service account's token"),
+    (403, "give the service account of `apiKey` the right to write annotations"),
+    (404, "correct `apiUrl`: it ends with `/api`"),
+];
+
 #[derive(Debug)]
 struct Grafana {
     url: Address,
@@ -52,7 +59,7 @@ impl Vendor for Grafana {
     async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
         let body = payload(&message.notification.message, message.recipient, message.now);
         let request = Request::post(self.url.clone()).bearer(&self.key).json(&body);
-        self.http.deliver(request, message.now, |answer| answer.by_status()).await
+        self.http.deliver(request, message.now, |answer| advised(answer, ADVICE)).await
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::http::{Address, Answer, Http, Request};
 use crate::options::options;
-use crate::section::{self, Rendered, cut, field, section};
+use crate::section::{self, Rendered, cut, field, headline, section};
 use crate::vendor::{self, Opening, Vendor};
 
 /// The type.
@@ -98,11 +98,11 @@ fn payload(section: &Rendered, text: &str, project: &str) -> Result<Value, SendE
     if project.is_empty() {
         return Err(SendError::rejected("no project is named", "name the project's key as recipient"));
     }
-    let summary = section.some("summary").unwrap_or_else(|| text.lines().next().unwrap_or_default());
+    let summary = section.some("summary").unwrap_or(text);
     let mut fields = json!({
         "project": { "key": project },
         "issuetype": { "name": section.some("issueType").unwrap_or("Task") },
-        "summary": cut(summary, 255),
+        "summary": headline(summary, 255),
         "description": text,
     });
     if let Some(priority) = section.some("priority") {

@@ -9,6 +9,7 @@ use echion_model::{
 };
 use serde_json::{Value, json};
 
+use crate::answer::advised;
 use crate::http::{Address, Http, Request};
 use crate::options::options;
 use crate::section::{self, Rendered, cut, field};
@@ -46,6 +47,12 @@ options! {
     }
 }
 
+const ADVICE: &[(u16, &str)] = &[
+    (401, "set `token` to the bot's access token"),
+    (403, "add the bot to the channel that the recipient names, and let it post there"),
+    (404, "correct the recipient: the id of a channel; or `apiURL`"),
+];
+
 #[derive(Debug)]
 struct Mattermost {
     url: Address,
@@ -66,7 +73,7 @@ impl Vendor for Mattermost {
     async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
         let body = payload(message.notification, message.recipient)?;
         let request = Request::post(self.url.clone()).bearer(&self.token).json(&body);
-        self.http.deliver(request, message.now, |answer| answer.by_status()).await
+        self.http.deliver(request, message.now, |answer| advised(answer, ADVICE)).await
     }
 
     fn channel(&self, _: &str, _: &str) -> Channel {

@@ -8,6 +8,7 @@ use echion_model::{
 };
 use serde_json::{Value, json};
 
+use crate::answer::advised;
 use crate::http::{Address, Http, Request};
 use crate::options::options;
 use crate::section::{self, Rendered, field, section};
@@ -50,6 +51,12 @@ options! {
     }
 }
 
+const ADVICE: &[(u16, &str)] = &[
+    (401, "set `apiKey` to a user's API key, and `apiURL` to the region of the account"),
+    (403, "let the user of `apiKey` write to the application"),
+    (404, "correct the recipient: the id of an application of this account; or `apiURL`"),
+];
+
 #[derive(Debug)]
 struct NewRelic {
     url: Address,
@@ -72,7 +79,7 @@ impl Vendor for NewRelic {
         let body = payload(&vendor::needed(&message, "newrelic")?, &message.notification.message);
         let url = self.url.segments(["v2", "applications", message.recipient, "deployments.json"]);
         let request = Request::post(url).header("X-Api-Key", self.key.expose()).json(&body);
-        self.http.deliver(request, message.now, |answer| answer.by_status()).await
+        self.http.deliver(request, message.now, |answer| advised(answer, ADVICE)).await
     }
 
     fn channel(&self, _: &str, _: &str) -> Channel {

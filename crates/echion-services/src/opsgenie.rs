@@ -10,6 +10,7 @@ use echion_model::{
 };
 use serde_json::{Map, Value, json};
 
+use crate::answer::advised;
 use crate::http::{Address, Answer, Http, Request};
 use crate::options::options;
 use crate::section::{Rendered, cut, field, present, put, section};
@@ -126,7 +127,14 @@ fn payload(message: &Message<'_>) -> Result<Value, SendError> {
 }
 
 fn classify(answer: &Answer) -> Result<Receipt, SendError> {
-    let receipt = answer.by_status()?;
+    const ADVICE: &[(u16, &str)] = &[
+        (401, "correct the key in `apiKeys`, and set `apiUrl` to the region of the account"),
+        (
+            403,
+            "let the integration of the key in `apiKeys` create alerts, and set `apiUrl` to the region of the account",
+        ),
+    ];
+    let receipt = advised(answer, ADVICE)?;
     match answer.json() {
         Some(Value::Object(_)) => Ok(receipt),
         _ => Err(answer.unknown("Opsgenie")),

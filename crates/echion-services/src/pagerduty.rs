@@ -8,6 +8,7 @@ use echion_model::{
 };
 use serde_json::{Value, json};
 
+use crate::answer::advised;
 use crate::http::{Address, Answer, Http, Request};
 use crate::options::options;
 use crate::section::{self, Rendered, cut, field, section};
@@ -105,7 +106,12 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
     if answer.status == 400 && answer.body.contains("matching dedup key already exists") {
         return Ok(Receipt { answer: "the incident is open already".to_owned() });
     }
-    answer.by_status().map_err(|error| match answer.status == 400 && answer.body.contains("Not Found") {
+    const ADVICE: &[(u16, &str)] = &[
+        (401, "set `token` to a REST API key, and `apiURL` to the region of the account"),
+        (403, "let the key in `token` write incidents"),
+        (404, "correct the recipient: the id of a service of this account"),
+    ];
+    advised(answer, ADVICE).map_err(|error| match answer.status == 400 && answer.body.contains("Not Found") {
         true => {
             SendError::attention(error.reason, "check `from`, the recipient and `priorityId`: one of them is unknown")
         }

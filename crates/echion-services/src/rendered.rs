@@ -113,6 +113,11 @@ pub(crate) fn cut(text: &str, limit: usize) -> String {
     }
 }
 
+/// The first line that is not blank, in at most `limit` characters: vendors refuse titles of several lines, and of none.
+pub(crate) fn headline(text: &str, limit: usize) -> String {
+    cut(text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default(), limit)
+}
+
 /// At most `limit` bytes, cut between characters; a longer text ends with `…`.
 pub(crate) fn cut_bytes(text: &str, limit: usize) -> String {
     const MARK: &str = "…";

@@ -10,6 +10,7 @@ use echion_model::{
 };
 use serde_json::{Map, Value};
 
+use crate::answer::PAUSE;
 use crate::http::{Address, Answer, Fresh, Http, Request, TokenCache};
 use crate::options::options;
 use crate::section::{self, Rendered, cut, field, put, section};
@@ -135,6 +136,13 @@ impl RocketChat {
 }
 
 fn classify(answer: &Answer) -> Result<Receipt, SendError> {
+    // Older servers call it a bad request. How long to wait is in the sentence alone.
+    if answer.status == 429 || answer.body.contains("error-too-many-requests") {
+        let seconds = answer.body.split_once("wait ").and_then(|(_, rest)| rest.split(' ').next()?.parse::<u32>().ok());
+        let pause = answer.retry_after.or(seconds.map(|seconds| Duration::from_secs(seconds.into())));
+        let reason = format!("HTTP {}: {}", answer.status, answer.said());
+        return Err(SendError::rate_limited(reason, pause.unwrap_or(PAUSE)));
+    }
     let body = answer.json_of("Rocket.Chat")?;
     match body.get("success").and_then(Value::as_bool) {
         Some(true) => Ok(Receipt { answer: format!("HTTP {} success", answer.status) }),

@@ -6,7 +6,7 @@ use echion_model::{
 };
 use serde_json::{Map, Value};
 
-pub(crate) use crate::rendered::{Rendered, cut, cut_bytes, fit, put};
+pub(crate) use crate::rendered::{Rendered, cut, cut_bytes, fit, headline, put};
 use crate::tree::Tree;
 
 /// The kind of a section that is declared as a list of fields.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::http::{Address, Answer, Http, Request};
 use crate::options::options;
-use crate::section::{self, Rendered, cut, field, section};
+use crate::section::{self, Rendered, cut, field, headline, section};
 use crate::vendor::{self, Opening, Vendor};
 
 /// The type.
@@ -77,9 +77,9 @@ impl Vendor for ServiceNow {
 fn payload(message: &Message<'_>) -> Result<Value, SendError> {
     let section = Rendered::of(message.notification, "servicenow").unwrap_or_default();
     let text = section.some("description").unwrap_or(&message.notification.message);
-    let short = section.some("shortDescription").unwrap_or_else(|| text.lines().next().unwrap_or_default());
+    let short = section.some("shortDescription").unwrap_or(text);
     let mut body = json!({
-        "short_description": cut(short, 160),
+        "short_description": headline(short, 160),
         "description": cut(text, 4000),
         // By this a business rule or a person finds a repeated attempt.
         "correlation_id": message.id.0,

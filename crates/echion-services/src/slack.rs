@@ -233,7 +233,7 @@ impl Slack {
         thread: &str,
     ) -> Result<Receipt, SendError> {
         match self.update(message, form.clone(), &parent).await {
-            Err(error) if error.reason.ends_with("message_not_found") => {
+            Err(error) if error.reason.starts_with("message_not_found") => {
                 self.begin(message, form, broadcast, thread).await
             }
             other => other,
@@ -273,7 +273,15 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
         (Some(false), Some(code)) => answer.quote(code),
         _ => return Err(answer.unknown("Slack")),
     };
-    let rejected = |hint: &str| Err(SendError::rejected(code.clone(), hint));
+    // What Slack says besides: the scope that is missing, or which block is wrong.
+    let needed = body.get("needed").and_then(Value::as_str).map(|scope| answer.quote(scope));
+    let told = body.pointer("/response_metadata/messages").and_then(Value::as_array).into_iter().flatten();
+    let told: Vec<String> = told.filter_map(Value::as_str).map(|text| answer.quote(text)).take(3).collect();
+    let reason = match told.as_slice() {
+        [] => code.clone(),
+        told => format!("{code}: {}", told.join("; ")),
+    };
+    let rejected = |hint: &str| Err(SendError::rejected(reason.clone(), hint));
     let hint = match code.as_str() {
         "ratelimited" | "rate_limited" => {
             return Err(SendError::rate_limited(code, answer.retry_after.unwrap_or(PAUSE)));
@@ -286,6 +294,11 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
         "is_archived" => "the channel is archived: choose another one",
         "invalid_auth" | "not_authed" | "account_inactive" | "token_revoked" | "token_expired" => {
             "set `token` to the bot's token, which begins with `xoxb-`"
+        }
+        "missing_scope" if needed.is_some() => {
+            let scope = needed.unwrap_or_default();
+            let hint = format!("give the bot the scope `{scope}`, and install the app again");
+            return Err(SendError::attention(reason, hint));
         }
         "missing_scope" => "give the bot `chat:write`, and `chat:write.customize` for username and icon",
         "invalid_blocks" | "invalid_blocks_format" => {
@@ -302,5 +315,5 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
         }
         _ => "look up the error in Slack's documentation of chat.postMessage and remove the cause",
     };
-    Err(SendError::attention(code, hint))
+    Err(SendError::attention(reason, hint))
 }

@@ -3,10 +3,13 @@
 //! API: <https://developer.webex.com/docs/api/v1/messages/create-a-message>. *Recipient* is a room's id or a person's e-mail address.
 
 use async_trait::async_trait;
-use echion_model::{Channel, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use echion_model::{
+    Channel, Length, Limits, Message, OptionsError, Receipt, Secret, SendError, SendErrorKind, ServiceKind,
+};
 use serde_json::{Value, json};
 
-use crate::http::{Address, Http, Request};
+use crate::answer::advised;
+use crate::http::{Address, Answer, Http, Request};
 use crate::options::options;
 use crate::vendor::{self, Opening, Vendor};
 
@@ -55,12 +58,29 @@ impl Vendor for Webex {
     async fn send(&self, message: Message<'_>) -> Result<Receipt, SendError> {
         let body = payload(&message.notification.message, message.recipient);
         let request = Request::post(self.url.clone()).bearer(&self.token).json(&body);
-        self.http.deliver(request, message.now, |answer| answer.by_status()).await
+        self.http.deliver(request, message.now, classify).await
     }
 
     fn channel(&self, _: &str, _: &str) -> Channel {
         vendor::by_token(&KIND, &self.url, self.token.expose())
     }
+}
+
+fn classify(answer: &Answer) -> Result<Receipt, SendError> {
+    const ADVICE: &[(u16, &str)] = &[
+        (401, "set `token` to the bot's access token"),
+        (403, "add the bot to the room that the recipient names"),
+        (404, "correct the recipient: the id of a room that the bot is in, or a person's address"),
+    ];
+    advised(answer, ADVICE).map_err(|error| match answer.status {
+        // A room that is locked for a moment.
+        423 => SendError {
+            kind: SendErrorKind::Retryable { retry_after: answer.retry_after },
+            hint: String::new(),
+            ..error
+        },
+        _ => error,
+    })
 }
 
 fn payload(text: &str, recipient: &str) -> Value {

@@ -245,6 +245,12 @@ impl Loader<'_> {
     pub(super) fn subscribe(&mut self, key: &str, entries: Vec<SubscriptionSource>) {
         let mut diagnostics = Vec::new();
         for (index, entry) in entries.into_iter().enumerate() {
+            for recipient in entry.recipients.iter().filter(|recipient| recipient.matches(':').count() > 1) {
+                let message = format!("recipient `{recipient}`: what follows the second colon is ignored");
+                let hint = "name such a recipient in an annotation of the resource, or in the options of the service";
+                let path = format!("{key}[{index}].recipients");
+                diagnostics.push(Diagnostic::error(path, (1, 1), message).warning().hint(hint));
+            }
             match Selector::parse(&entry.selector) {
                 Ok(selector) => self.config.subscriptions.push(Subscription {
                     destinations: entry.recipients.iter().map(|r| split_recipient(r)).collect(),

@@ -133,6 +133,20 @@ fn secrets_go_into_service_options_only_and_never_into_findings() {
 }
 
 #[test]
+fn a_recipient_with_a_second_colon_is_noted() {
+    let config = config(&[
+        ("template.a", "message: x\n"),
+        ("trigger.t", "- when: 'true'\n  send: [a]\n"),
+        ("service.datadog", "apiKey: k\n"),
+        ("subscriptions", "- recipients: ['datadog:env:prod|svc:x', 'datadog:prod']\n  triggers: [t]\n"),
+    ]);
+    let found: Vec<String> = config.diagnostics.iter().map(ToString::to_string).collect();
+    let want =
+        "subscriptions[0].recipients:1:1: recipient `datadog:env:prod|svc:x`: what follows the second colon is ignored";
+    assert_eq!(found, [want]);
+}
+
+#[test]
 fn two_services_of_one_name_are_an_error() {
     let config =
         config(&[("service.dingtalk.x", "accessToken: t\n"), ("service.webhook.x", "url: http://127.0.0.1:1/\n")]);

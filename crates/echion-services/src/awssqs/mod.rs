@@ -179,7 +179,7 @@ fn classify(answer: &Answer) -> Result<Receipt, SendError> {
     let body = answer.json().unwrap_or_default();
     let kind = body.get("__type").and_then(Value::as_str).unwrap_or_default();
     let kind = kind.rsplit('#').next().unwrap_or_default();
-    if ["RequestThrottled", "ThrottlingException", "OverLimit"].contains(&kind) {
+    if ["RequestThrottled", "ThrottlingException", "OverLimit", "KmsThrottled"].contains(&kind) {
         return Err(SendError::rate_limited(answer.said(), answer.retry_after.unwrap_or(PAUSE)));
     }
     answer.by_status().map_err(|error| {

@@ -287,7 +287,7 @@ fn checked(headers: &[(String, Secret)], redactor: &mut Redactor) -> Result<Head
     for (name, value) in headers {
         let bad = |what: &str| SendError::attention(format!("header `{name}` has an invalid {what}"), hint);
         let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("name"))?;
-        let mut content = HeaderValue::from_str(value.expose()).map_err(|_| bad("value"))?;
+        let mut content = HeaderValue::from_str(value.expose().trim()).map_err(|_| bad("value"))?;
         content.set_sensitive(true);
         if !["accept", "content-type", "idempotency-key"].contains(&header.as_str()) {
             redactor.add_suspect(value);

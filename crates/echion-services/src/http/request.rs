@@ -49,7 +49,8 @@ impl Request {
 
     /// `Authorization: Basic …`.
     pub(crate) fn basic(self, user: &str, password: &Secret) -> Self {
-        let token = STANDARD.encode(format!("{user}:{}", password.expose()));
+        // What a Secret's value ends with is no part of it.
+        let token = STANDARD.encode(format!("{user}:{}", password.expose().trim_end_matches(['\r', '\n'])));
         self.header("Authorization", format!("Basic {token}"))
     }
 
