@@ -123,12 +123,13 @@ pub(crate) enum Mention<'a> {
     User(&'a str),
 }
 
-/// Reads a recipient: names separated by commas. `user:` and `mobile:` say what a name is; without them it is a mobile number when it has the
+/// Reads a recipient: names separated by commas. `user:` and `mobile:` say what a name is (or `user=`, where a colon has a
+/// meaning of its own); without them it is a mobile number when it has the
 /// form of one in mainland China, or begins with `+`. User ids may consist of digits as well.
 pub(crate) fn mentions(recipient: &str) -> impl Iterator<Item = Mention<'_>> {
     let names = recipient.split(',').map(str::trim).filter(|name| !name.is_empty());
     names.filter_map(|name| {
-        let mention = match name.split_once(':') {
+        let mention = match name.split_once([':', '=']) {
             Some(("user", id)) => Mention::User(id.trim()),
             Some(("mobile", number)) => Mention::Mobile(number.trim()),
             _ if name == "all" => Mention::All,
@@ -244,7 +245,7 @@ mod tests {
             assert_eq!(read(id), [Mention::User(id)], "{id}");
         }
         assert_eq!(
-            read("user:13800000000,mobile: 91234567"),
+            read("user:13800000000,mobile= 91234567"),
             [Mention::User("13800000000"), Mention::Mobile("91234567")]
         );
         assert_eq!(read(" ,user:,mobile: "), []);

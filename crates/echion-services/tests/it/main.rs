@@ -7,6 +7,7 @@ mod clouds;
 mod dingtalk;
 mod egress;
 mod email;
+mod limits;
 mod nats;
 mod secrets;
 mod stand_ins;
