@@ -27,6 +27,9 @@ pub(crate) enum Op {
     Negate,
     Not,
     Equal,
+    /// Whether both, which the checker takes for integers or for strings, are equal.
+    EqualInts,
+    EqualTexts,
     /// Whether it equals the constant, or does not.
     EqualConstant(u32),
     UnequalConstant(u32),

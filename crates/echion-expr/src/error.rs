@@ -81,7 +81,8 @@ impl Error {
 impl fmt::Display for Error {
     /// The reference's form: the message, the place, and the line with a caret below. Nothing can be shown of an empty line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = self.source.split('\n').nth(self.line - 1).unwrap_or_default();
+        // A tab is shown as one blank, so that the caret stands below the right character.
+        let line = self.source.split('\n').nth(self.line - 1).unwrap_or_default().replace('\t', " ");
         if line.is_empty() {
             return f.write_str(&self.message);
         }

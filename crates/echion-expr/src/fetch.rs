@@ -114,6 +114,7 @@ pub(crate) fn zero(of: Type) -> Value {
         Type::Int64 => Value::Int64(0),
         Type::Float64 => Value::Float(0.0),
         Type::Duration => Value::Duration(0),
+        Type::Time => Value::Time(Arc::default()),
         Type::List(_) => Value::List(List::nil(of)),
         Type::Map(_, element) => Value::Map(Map::nil(*element)),
         Type::Named(name) if name.starts_with('*') => Value::NilPointer(name),
@@ -187,6 +188,7 @@ pub(crate) fn part(meter: &mut Meter<'_>, node: &Value, from: usize, to: usize) 
             meter.write(to - from)?;
             Value::Bytes(bytes.as_ref().map(|b| Arc::from(&b[from..to])))
         }
+        Value::List(list) if list.is_nil() => Value::List(list.clone()),
         Value::List(list) => {
             meter.work(to - from)?;
             let list_type = match list.list_type() {
@@ -224,10 +226,17 @@ pub(crate) fn is_in(meter: &mut Meter<'_>, needle: &Value, heap: &Value) -> Resu
         Value::Object(object) => match needle {
             Value::Str(name) => Ok(name.as_str().is_some_and(|name| object.field(name).is_some())),
             other => {
-                let message = format!("cannot use {} as field name of {}", type_name(other), type_name(heap));
-                Err(Fault::new(message))
+                let heap = type_name(heap);
+                let heap = heap.trim_start_matches('*');
+                Err(Fault::new(format!("cannot use {} as field name of {heap}", type_name(other))))
             }
         },
+        // Its fields have no names that one may use.
+        Value::Time(_) if matches!(needle, Value::Str(_)) => Ok(false),
+        Value::Time(_) => {
+            let message = format!("cannot use {} as field name of {}", type_name(needle), type_name(heap));
+            Err(Fault::new(message))
+        }
         other => Err(Fault::new(format!("operator \"in\" not defined on {}", type_name(other)))),
     }
 }

@@ -16,8 +16,6 @@ pub(crate) enum Nature {
     Of(Type),
     /// A list whose elements have a known nature, although its Go type is `[]interface {}`.
     ListOf(Box<Nature>),
-    /// The map of lists that `groupBy` makes.
-    Groups(Box<Nature>),
     /// A builtin that is named without being called.
     Builtin,
     /// A predicate, with the nature of its result.
@@ -26,7 +24,7 @@ pub(crate) enum Nature {
     Method(&'static Method),
 }
 
-use Nature::{Groups, ListOf, Nil, Of, Unknown};
+use Nature::{ListOf, Nil, Of, Unknown};
 
 pub(crate) const BOOL: Nature = Of(Type::Bool);
 pub(crate) const INT: Nature = Of(Type::Int);
@@ -34,6 +32,8 @@ pub(crate) const FLOAT: Nature = Of(Type::Float64);
 pub(crate) const TEXT: Nature = Of(Type::String);
 pub(crate) const LIST: Nature = Of(Type::LIST);
 pub(crate) const MAP: Nature = Of(Type::MAP);
+/// What `groupBy` makes: of the elements of its lists nothing is known.
+pub(crate) const GROUPS: Nature = Of(Type::Map(&Type::Any, &Type::LIST));
 pub(crate) const TIME: Nature = Of(Type::Time);
 pub(crate) const DURATION: Nature = Of(Type::Duration);
 
@@ -87,14 +87,23 @@ impl Nature {
         matches!(self, ListOf(_) | Of(Type::List(_) | Type::Array(..)))
     }
 
+    pub(crate) fn is_struct(&self) -> bool {
+        matches!(self, Of(Type::Time | Type::Named(_)))
+    }
+
+    /// The type in words, without the star of a pointer: operators and members see what it points to.
+    pub(crate) fn pointee(&self) -> String {
+        self.to_string().trim_start_matches('*').to_owned()
+    }
+
     pub(crate) fn is_map(&self) -> bool {
-        matches!(self, Groups(_) | Of(Type::Map(..)))
+        matches!(self, Of(Type::Map(..)))
     }
 
     /// The nature of an element of a list or map.
     pub(crate) fn element(&self) -> Nature {
         match self {
-            ListOf(element) | Groups(element) => (**element).clone(),
+            ListOf(element) => (**element).clone(),
             Of(t) => t.element().map_or(Unknown, Nature::of),
             _ => Unknown,
         }
@@ -114,7 +123,6 @@ impl Nature {
             Unknown => Some(Type::Any),
             Of(t) => Some(*t),
             ListOf(_) => Some(Type::LIST),
-            Groups(_) => Some(Type::Map(&Type::Any, &Type::LIST)),
             Nature::Method(method) => Some(Type::Func(&method.signature)),
             Nil | Nature::Builtin | Nature::Predicate(_) => None,
         }
@@ -145,7 +153,6 @@ impl Nature {
     pub(crate) fn without_elements(self) -> Nature {
         match self {
             ListOf(_) => LIST,
-            Groups(_) => Of(Type::Map(&Type::Any, &Type::LIST)),
             other => other,
         }
     }
@@ -156,6 +163,7 @@ impl Nature {
             || other.is_unknown()
             || self.is_nil()
             || other.is_nil()
+            || matches!((self, other), (Nature::Builtin, Nature::Builtin))
             || self.is_number() && other.is_number()
             || self.is_list() && other.is_list()
             || other.go_type().is_some_and(|t| self.is_assignable(t))

@@ -48,8 +48,10 @@ pub(super) const ALL: &[Builtin] = &[
         example: ("date('2024-02-29').Year()", "2024"),
         check: Check::Rule(|args| match args.len() {
             0 => Err("invalid number of arguments (expected at least 1, got 0)".to_owned()),
-            1..=3 => Ok(TIME),
-            count => Err(format!("invalid number of arguments (expected at most 3, got {count})")),
+            count => match count - usize::from(matches!(args[0], Nature::Of(Type::Named("*time.Location")))) {
+                0..=3 => Ok(TIME),
+                count => Err(format!("invalid number of arguments (expected at most 3, got {count})")),
+            },
         }),
         run: date,
     },

@@ -101,7 +101,8 @@ pub(super) const ALL: &[Builtin] = &[
                 meter.grow(items.len())?;
                 all.extend(items);
             }
-            Ok(Value::from(all))
+            // Nothing was ever appended to the nil slice.
+            Ok(if all.is_empty() { Value::List(List::nil(Type::LIST)) } else { Value::from(all) })
         },
     },
     Builtin {
@@ -239,8 +240,8 @@ fn sorted(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
     // Lists of other element types, and what is no list at all, sort to nothing in the reference.
     let sortable = [Type::LIST, Type::INTS, Type::STRINGS, Type::List(&Type::Float64)];
     let items = match list {
-        Value::List(list) if sortable.contains(&list.list_type()) => list.items().to_vec(),
-        _ => Vec::new(),
+        Value::List(list) if sortable.contains(&list.list_type()) => Some(list.items().to_vec()),
+        _ => None,
     };
     let descending = match args.get(1).map(AsRef::as_ref) {
         None => false,
@@ -254,6 +255,7 @@ fn sorted(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
             return Err(Fault::new(format!("sort order argument must be a string (got {found})")));
         }
     };
+    let Some(items) = items else { return Ok(Value::List(List::nil(Type::LIST))) };
     meter.grow(items.len())?;
     let keyed = items.into_iter().map(|item| (item.clone(), item)).collect();
     Ok(Value::List(List::of_any(sort::sort(meter, keyed, descending)?)))

@@ -254,13 +254,13 @@ fn split(meter: &mut Meter<'_>, args: Args<'_, '_>, keep: bool) -> Result<Value,
         None => -1,
     };
     let limit = if limit < 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
+    if limit == 0 {
+        return Ok(Value::List(List::nil(Type::STRINGS)));
+    }
     let mut parts: Vec<&[u8]> = Vec::new();
     if separator.is_empty() {
         let mut at = 0;
         for (_, bytes) in runes(s) {
-            if limit == 0 {
-                break;
-            }
             if parts.len() + 1 == limit {
                 parts.push(&s[at..]);
                 break;
@@ -268,7 +268,7 @@ fn split(meter: &mut Meter<'_>, args: Args<'_, '_>, keep: bool) -> Result<Value,
             parts.push(bytes);
             at += bytes.len();
         }
-    } else if limit > 0 {
+    } else {
         let mut rest = s;
         while parts.len() + 1 < limit {
             let Some(at) = find(rest, separator) else { break };

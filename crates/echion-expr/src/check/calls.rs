@@ -6,11 +6,14 @@ use super::{Checked, Checker, Scope};
 use crate::ast::{Binary, Builtin, Id, Kind};
 use crate::builtins::{self, Check};
 use crate::error::Finding;
-use crate::nature::{BOOL, INT, LIST, Nature};
+use crate::nature::{BOOL, GROUPS, INT, LIST, Nature};
 
 impl Checker<'_> {
     pub(super) fn call(&mut self, id: Id, callee: Id, args: &[Id]) -> Checked {
         let function = self.visit(callee)?;
+        if matches!(self.tree.kind(callee), Kind::Identifier(name) if **name == *"$env") {
+            return self.fail(id, format!("{function} is not callable"));
+        }
         if function.is_unknown() {
             return Ok(Nature::Unknown);
         }
@@ -176,7 +179,7 @@ impl Checker<'_> {
         }
         Ok(match *name {
             "map" => Nature::ListOf(result),
-            "groupBy" => Nature::Groups(Box::new(Nature::list_of(element))),
+            "groupBy" => GROUPS,
             "sortBy" => collection,
             _ => *result,
         })

@@ -201,7 +201,10 @@ impl Checker<'_> {
                 if fits { l.clone() } else { Nature::Unknown }
             })),
         };
-        let mismatch = || format!("invalid operation: {} (mismatched types {l} and {r})", operator.text());
+        let mismatch = || {
+            let (l, r) = (l.pointee(), r.pointee());
+            format!("invalid operation: {} (mismatched types {l} and {r})", operator.text())
+        };
         found.map_or_else(|| self.fail(id, mismatch()), Ok)
     }
 
@@ -219,7 +222,9 @@ impl Checker<'_> {
             }
             return Ok(Some(BOOL));
         }
-        Ok((l.is_unknown() && r.is_text() || r.is_unknown()).then_some(BOOL))
+        // A struct is asked for a field of that name.
+        let named = (l.is_unknown() || l.is_text()) && r.is_struct();
+        Ok((named || l.is_unknown() && r.is_text() || r.is_unknown()).then_some(BOOL))
     }
 
     fn member(&mut self, id: Id, member: &Member) -> Checked {
@@ -256,6 +261,7 @@ impl Checker<'_> {
             }
             return Ok(base.element());
         }
+        let base = base.pointee();
         match name {
             Some(name) if member.method => self.fail(id, format!("type {base} has no method {name}")),
             Some(name) => self.fail(id, format!("type {base} has no field {name}")),
@@ -299,9 +305,12 @@ impl Checker<'_> {
         if !nature.is_bool() && !nature.is_unknown() {
             return self.fail(condition, format!("non-bool expression (type {nature}) used as condition"));
         }
-        let (then, otherwise) = (self.visit(then)?, self.visit(otherwise)?);
+        // What is an `interface {}` takes anything; what has no type takes nothing.
+        let (then, nothing) = (self.visit(then)?, otherwise);
+        let otherwise = self.visit(otherwise)?;
+        let untyped = otherwise.is_unknown() && self.is_untyped(nothing);
         Ok(merge_nil(&then, &otherwise).unwrap_or_else(|| {
-            let fits = otherwise.go_type().is_some_and(|t| t != Type::Any && then.is_assignable(t));
+            let fits = !untyped && otherwise.go_type().is_some_and(|t| then.is_assignable(t));
             let lists = then.is_list() && otherwise.is_list();
             match fits {
                 true if lists && then.element().go_type() != otherwise.element().go_type() => LIST,

@@ -22,11 +22,13 @@ impl Compiler<'_> {
         self.emit(at, Op::LastIndex)?;
         let start = self.here();
         let end = self.emit(at, Op::JumpIfStart(0))?;
+        // The reference leaves what it compared on the stack, where operators and lists find it.
+        self.emit(at, Op::Bool(true))?;
         body(self)?;
         self.emit(at, Op::Previous)?;
         self.emit(at, Op::Jump(start))?;
         self.land(end);
-        Ok(())
+        self.emit(at, Op::Bool(false)).map(drop)
     }
 
     /// Runs `body` when the value on the stack is true, and drops the value.

@@ -10,6 +10,7 @@ use crate::ast::{Binary, Builtin, Id, Kind, Member, Tree, Unary};
 use crate::builtins;
 use crate::code::{CalledMember, Code, Mark, Op, Path};
 use crate::error::Finding;
+use crate::nature::Nature;
 use crate::patterns;
 
 /// How many instructions an expression may have: `a ?: b` doubles its condition, so text can grow without bound.
@@ -339,7 +340,7 @@ impl Compiler<'_> {
         }
         self.node_below(leftmost, spine.last().map(|(_, operator, _)| *operator))?;
         for (node, operator, right) in spine.into_iter().rev() {
-            self.operator(self.tree.at(node), operator, right)?;
+            self.operator(node, operator, right)?;
             if node != id {
                 self.mark(node, start);
             }
@@ -347,9 +348,24 @@ impl Compiler<'_> {
         Ok(())
     }
 
+    /// The comparison of two sides that the checker has one simple type for: a value that is not of it makes it fail.
+    fn typed_equality(&self, node: Id) -> Option<Op> {
+        let Kind::Binary(_, left, right) = self.tree.kind(node) else { return None };
+        let literal = |id: Id| matches!(self.tree.kind(id), Kind::Int(_) | Kind::Text(_));
+        if literal(*left) && literal(*right) {
+            return None;
+        }
+        match (self.tree.nature(*left), self.tree.nature(*right)) {
+            (Nature::Of(Type::Int), Nature::Of(Type::Int)) => Some(Op::EqualInts),
+            (Nature::Of(Type::String), Nature::Of(Type::String)) => Some(Op::EqualTexts),
+            _ => None,
+        }
+    }
+
     /// The right side of an operator and the operator itself; the left side is on the stack.
-    fn operator(&mut self, at: u32, operator: Binary, right: Id) -> Compiled {
+    fn operator(&mut self, node: Id, operator: Binary, right: Id) -> Compiled {
         use Binary as B;
+        let at = self.tree.at(node);
         let shortcut = match operator {
             B::Or | B::OrOr => Some(Op::JumpIfTrue(0)),
             B::And | B::AndAnd => Some(Op::JumpIfFalse(0)),
@@ -375,6 +391,14 @@ impl Compiler<'_> {
                 return self.emit(at, Op::MatchesConstant(index)).map(drop);
             }
             _ => {}
+        }
+        if let (B::Equal | B::Unequal, Some(op)) = (operator, self.typed_equality(node)) {
+            self.node(right)?;
+            self.emit(at, op)?;
+            if operator == B::Unequal {
+                self.emit(at, Op::Not)?;
+            }
+            return Ok(());
         }
         if let (B::Equal | B::Unequal, Some(value)) = (operator, scalar(self.tree.kind(right))) {
             let constant = self.constant(value);

@@ -160,6 +160,22 @@ impl<'a, W: Watch> Machine<'a, '_, W> {
                     self.push(Value::Bool(!value));
                 }
                 Op::Equal => self.binary(|meter, left, right| equal(meter, left, right).map(Value::Bool))?,
+                Op::EqualInts => self.binary(|_, left, right| {
+                    let int = |value: &Value| match value {
+                        Value::Int(n) => Ok(*n),
+                        other => Err(not_a(other, "int")),
+                    };
+                    Ok(Value::Bool(int(left)? == int(right)?))
+                })?,
+                Op::EqualTexts => self.binary(|_, left, right| {
+                    fn text(value: &Value) -> Ran<&Str> {
+                        match value {
+                            Value::Str(text) => Ok(text),
+                            other => Err(not_a(other, "string")),
+                        }
+                    }
+                    Ok(Value::Bool(text(left)? == text(right)?))
+                })?,
                 Op::EqualConstant(index) => {
                     let value = self.pop()?;
                     let equals = is_constant(&mut self.meter, &value, &code.constants[size(index)])?;
