@@ -111,6 +111,9 @@ fn find_all(host: &mut Host<'_>, regexp: &Regexp, args: &[Value]) -> Result<Valu
 
 fn split(host: &mut Host<'_>, regexp: &Regexp, args: &[Value]) -> Result<Value, CallError> {
     let text = bytes(args, 1);
+    if int(args, 2) == 0 {
+        return Ok(Value::List(List::nil(Type::STRINGS)));
+    }
     let parts = regexp.split(text, int(args, 2));
     host.reserve(text.len().saturating_add(parts.len().saturating_mul(24)))?;
     Ok(Value::List(List::of_strings(parts)))

@@ -135,7 +135,15 @@ fn join(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
         if !path.is_empty() && !path.as_bytes().starts_with(b"/") && !host.is_empty() {
             out.push('/');
         }
-        escape_into(&mut out, path.as_bytes(), b"$&+,/:;=@-_.~!*'()");
+        // Without a scheme or host, a colon in the first part would be read as the end of a scheme.
+        let first = path.as_bytes().split(|byte| *byte == b'/').next().unwrap_or_default();
+        if out.is_empty() && first.contains(&b':') {
+            out.push_str("./");
+        }
+        match path.as_bytes() {
+            b"*" => out.push('*'),
+            path => escape_into(&mut out, path, b"$&+,/:;=@-_.~"),
+        }
     } else {
         out.push_str(&opaque.to_text());
     }
@@ -145,7 +153,7 @@ fn join(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
     }
     if !fragment.is_empty() {
         out.push('#');
-        escape_into(&mut out, fragment.as_bytes(), b"$&+,/:;=?@-_.~!*'()");
+        escape_into(&mut out, fragment.as_bytes(), b"$&+,/:;=?@-_.~!*()");
     }
     Ok(Value::from(out))
 }

@@ -119,9 +119,9 @@ const METHODS: &[Method] = &[
     Method { name: "String", signature: TEXT, call: |v, _| Ok(Value::from(this(v)?.text())) },
 ];
 
-static VERSION: ObjectType = ObjectType { name: POINTER, fields: &[], methods: METHODS };
+static VERSION: ObjectType = ObjectType { name: POINTER, fields: &[], tags: &[], methods: METHODS };
 /// What methods give back is no pointer.
-static COPY: ObjectType = ObjectType { name: STRUCT, fields: &[], methods: METHODS };
+static COPY: ObjectType = ObjectType { name: STRUCT, fields: &[], tags: &[], methods: METHODS };
 
 impl Object for Version {
     fn object_type(&self) -> &'static ObjectType {
@@ -131,6 +131,10 @@ impl Object for Version {
     /// Go's fields are private.
     fn field(&self, _: &str) -> Option<Value> {
         None
+    }
+
+    fn json(&self) -> Option<Result<String, CallError>> {
+        Some(Ok(self.text()))
     }
 
     fn display(&self) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use crate::{Object, ObjectType, Value};
+use crate::{CallError, Object, ObjectType, Value};
 
 /// A complex number.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,7 +15,7 @@ pub struct Complex {
 
 pub(crate) const NAME: &str = "complex128";
 
-static TYPE: ObjectType = ObjectType { name: NAME, fields: &[], methods: &[] };
+static TYPE: ObjectType = ObjectType { name: NAME, fields: &[], tags: &[], methods: &[] };
 
 impl Object for Complex {
     fn object_type(&self) -> &'static ObjectType {
@@ -24,6 +24,10 @@ impl Object for Complex {
 
     fn field(&self, _: &str) -> Option<Value> {
         None
+    }
+
+    fn json(&self) -> Option<Result<String, CallError>> {
+        Some(Err(CallError::new(format!("json: unsupported type: {NAME}"))))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::strconv::json_float;
-use crate::{CallError, Map, Str, Value};
+use crate::{CallError, Map, Object, ObjectType, Str, Value};
 
 mod read;
 
@@ -52,6 +52,23 @@ pub fn marshal_indent_within(
         Err(_) if writer.is_full() => Ok(None),
         outcome => outcome.map(|()| Some(writer.out)),
     }
+}
+
+/// The fields of a struct under the names that JSON has for them.
+fn fields(object: &dyn Object) -> Vec<(&'static str, Value)> {
+    let ObjectType { fields, tags, .. } = object.object_type();
+    let value = |name: &str| object.field(name).unwrap_or_default();
+    if tags.is_empty() {
+        return fields.iter().map(|name| (*name, value(name))).collect();
+    }
+    let empty = |value: &Value| match value {
+        Value::Str(text) => text.is_empty(),
+        Value::List(list) => list.is_empty(),
+        Value::Bool(b) => !b,
+        other => other.is_nil(),
+    };
+    let named = fields.iter().zip(*tags).map(|(name, tag)| (*tag, value(name)));
+    named.filter(|(_, value)| !empty(value)).collect()
 }
 
 #[derive(Default)]
@@ -115,13 +132,16 @@ impl Writer<'_> {
                     writer.value(item, depth + 1)
                 })?;
             }
-            Value::Object(object) => {
-                let fields = object.object_type().fields.iter();
-                self.block(b'{', b'}', depth, fields, |writer, name| {
-                    writer.key(name.as_bytes());
-                    writer.value(&object.field(name).unwrap_or_default(), depth + 1)
-                })?;
-            }
+            Value::Object(object) => match object.json() {
+                Some(text) => self.text(text?.as_bytes()),
+                None => {
+                    let fields = fields(object.as_ref());
+                    self.block(b'{', b'}', depth, fields.iter(), |writer, (name, field)| {
+                        writer.key(name.as_bytes());
+                        writer.value(field, depth + 1)
+                    })?;
+                }
+            },
             other => {
                 let name = other.type_of().map_or_else(String::new, |t| t.to_string());
                 return Err(CallError::new(format!("json: unsupported type: {name}")));

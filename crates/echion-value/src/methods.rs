@@ -109,6 +109,7 @@ pub(crate) static WEEKDAY: &[Method] =
 static LOCATION_TYPE: ObjectType = ObjectType {
     name: LOCATION_NAME,
     fields: &[],
+    tags: &[],
     methods: &[method("String", &[], Type::String, |zone, _| match Zone::of(zone) {
         Some(zone) => Ok(Value::from(zone.name())),
         None => Err(misfit()),

@@ -97,6 +97,9 @@ pub fn describe(id: Json, value: &Value) -> Json {
         None => {
             answer["fmt"] = json!(shown.to_text());
             answer["fmt_b64"] = json!(base64(shown.as_bytes()));
+            if let Value::Str(text) = value {
+                answer["out_b64"] = json!(base64(text.as_bytes()));
+            }
         }
     }
     answer

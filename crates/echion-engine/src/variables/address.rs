@@ -6,8 +6,8 @@ pub(super) struct Address {
     host: String,
     /// The path, decoded.
     path: String,
-    /// The path as it was written.
-    raw_path: String,
+    /// The path as it was written in a URL.
+    raw_path: Option<String>,
     query: Option<String>,
     fragment: Option<String>,
 }
@@ -20,11 +20,7 @@ const MAX_SCP: usize = 2048;
 impl Address {
     /// Reads an address. Whatever is neither a URL nor the short form of SSH is a path.
     pub(super) fn parse(text: &str) -> Self {
-        Self::url(text).or_else(|| Self::scp(text)).unwrap_or_else(|| Self {
-            path: text.to_owned(),
-            raw_path: text.to_owned(),
-            ..Self::default()
-        })
+        Self::url(text).or_else(|| Self::scp(text)).unwrap_or_else(|| Self { path: text.to_owned(), ..Self::default() })
     }
 
     fn url(text: &str) -> Option<Self> {
@@ -53,7 +49,13 @@ impl Address {
         if !is_host(host) {
             return None;
         }
-        Some(Self { host: host.to_owned(), path: decode(raw_path)?, raw_path: raw_path.to_owned(), query, fragment })
+        Some(Self {
+            host: host.to_owned(),
+            path: decode(raw_path)?,
+            raw_path: Some(raw_path.to_owned()),
+            query,
+            fragment,
+        })
     }
 
     /// `user@host:path`
@@ -77,7 +79,7 @@ impl Address {
         Some(Self {
             host: host.to_owned(),
             path: path.to_owned(),
-            raw_path: path.to_owned(),
+            raw_path: None,
             query: (!query.is_empty()).then(|| query.to_owned()),
             fragment: None,
         })
@@ -86,17 +88,15 @@ impl Address {
     /// The same place over HTTPS, without a user.
     pub(super) fn https(&self) -> String {
         let mut out = String::from("https:");
-        if !self.host.is_empty() || !self.raw_path.is_empty() {
+        let path = self.escaped_path();
+        if !self.host.is_empty() || !path.is_empty() {
             out.push_str("//");
         }
         out.push_str(&self.host);
-        if !self.host.is_empty() && !self.raw_path.is_empty() && !self.raw_path.starts_with('/') {
+        if !self.host.is_empty() && !path.is_empty() && !path.starts_with('/') {
             out.push('/');
         }
-        for c in self.raw_path.chars() {
-            let plain = c.is_ascii_alphanumeric() || "-_.~$&+,/:;=@%!'()*[]".contains(c);
-            if plain { out.push(c) } else { escape(c, &mut out) }
-        }
+        out.push_str(&path);
         if let Some(query) = &self.query {
             out.push('?');
             out.push_str(query);
@@ -104,6 +104,23 @@ impl Address {
         if let Some(fragment) = self.fragment.as_ref().filter(|f| !f.is_empty()) {
             out.push('#');
             out.push_str(fragment);
+        }
+        out
+    }
+
+    /// Go's `EscapedPath`: the path as it was written if that is valid, else with everything escaped that need not stay.
+    fn escaped_path(&self) -> String {
+        let valid = |c: char| c.is_ascii_alphanumeric() || "-_.~$&+,/:;=@%!'()*[]".contains(c);
+        if let Some(raw) = self.raw_path.as_ref().filter(|raw| raw.chars().all(valid)) {
+            return raw.clone();
+        }
+        if self.path == "*" {
+            return self.path.clone();
+        }
+        let mut out = String::new();
+        for c in self.path.chars() {
+            let plain = c.is_ascii_alphanumeric() || "-_.~$&+,/:;=@".contains(c);
+            if plain { out.push(c) } else { escape(c, &mut out) }
         }
         out
     }

@@ -174,22 +174,33 @@ impl Object for Record {
     }
 }
 
+/// A struct without tags for JSON.
 const fn record_type(name: &'static str, fields: &'static [&'static str]) -> ObjectType {
-    ObjectType { name, fields, methods: &[] }
+    tagged_type(name, fields, &[])
+}
+
+const fn tagged_type(name: &'static str, fields: &'static [&'static str], tags: &'static [&'static str]) -> ObjectType {
+    ObjectType { name, fields, tags, methods: &[] }
 }
 
 static COMMIT_METADATA: ObjectType = record_type("repo.CommitMetadata", &["Message", "Author", "Date", "Tags"]);
 static APP_DETAIL: ObjectType = record_type("repo.AppDetail", &["Type", "Helm", "Kustomize", "Directory"]);
-static KUSTOMIZE: ObjectType = record_type("*repo.KustomizeAppSpec", &["Images"]);
+static KUSTOMIZE: ObjectType = tagged_type("*repo.KustomizeAppSpec", &["Images"], &["images"]);
 static DIRECTORY: ObjectType = record_type("*repo.DirectoryAppSpec", &[]);
-static HELM_SPEC: ObjectType =
-    record_type("repo.HelmAppSpec", &["Name", "ValueFiles", "Parameters", "Values", "FileParameters"]);
-static PARAMETER: ObjectType = record_type("*repo.HelmParameter", &["Name", "Value", "ForceString"]);
-static OVERRIDE: ObjectType = record_type("repo.HelmParameter", &["Name", "Value", "ForceString"]);
-static FILE_PARAMETER: ObjectType = record_type("*repo.HelmFileParameter", &["Name", "Path"]);
+static HELM_SPEC: ObjectType = tagged_type(
+    "repo.HelmAppSpec",
+    &["Name", "ValueFiles", "Parameters", "Values", "FileParameters"],
+    &["name", "valueFiles", "parameters", "values", "fileParameters"],
+);
+const PARAMETER_FIELDS: &[&str] = &["Name", "Value", "ForceString"];
+const PARAMETER_TAGS: &[&str] = &["name", "value", "forceString"];
+static PARAMETER: ObjectType = tagged_type("*repo.HelmParameter", PARAMETER_FIELDS, PARAMETER_TAGS);
+static OVERRIDE: ObjectType = tagged_type("repo.HelmParameter", PARAMETER_FIELDS, PARAMETER_TAGS);
+static FILE_PARAMETER: ObjectType = tagged_type("*repo.HelmFileParameter", &["Name", "Path"], &["name", "path"]);
 static HELM: ObjectType = ObjectType {
     name: "*repo.CustomHelmAppSpec",
     fields: &["HelmAppSpec", "HelmParameterOverrides"],
+    tags: &[],
     methods: &[
         Method {
             name: "GetFileParameterPathByName",

@@ -122,7 +122,7 @@ struct Certificate {
     key: Vec<u8>,
 }
 
-static TYPE: ObjectType = ObjectType { name: NAME, fields: &["Cert", "Key"], methods: &[] };
+static TYPE: ObjectType = ObjectType { name: NAME, fields: &["Cert", "Key"], tags: &[], methods: &[] };
 
 impl Object for Certificate {
     fn object_type(&self) -> &'static ObjectType {
