@@ -6,6 +6,7 @@ mod configuration;
 mod docs;
 mod legacy;
 mod planning;
+mod random;
 mod world;
 
 use std::collections::BTreeMap;
