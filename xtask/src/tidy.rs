@@ -162,6 +162,7 @@ fn services(root: &Path, problems: &mut Vec<String>) {
 fn differences(root: &Path, problems: &mut Vec<String>) {
     let mut files = Vec::new();
     rust_files(&root.join("crates"), &mut files);
+    rust_files(&root.join("conformance"), &mut files);
     let sources: String = files.iter().map(|file| fs::read_to_string(file).unwrap_or_default()).collect();
     let page = fs::read_to_string(root.join("docs/compatibility.md")).unwrap_or_default();
     let mut rows = 0;

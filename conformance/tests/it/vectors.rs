@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use echion_engine::cases;
-use echion_model::yaml::{Kind, Node, parse_with_notes};
+use echion_model::yaml::{Kind, Node, parse_all, parse_with_notes};
 use echion_value::strconv::format_g_v;
 use serde_json::{Value, json};
 
@@ -166,4 +166,17 @@ fn every_oddity_of_yaml_occurs() {
         }
     }
     assert!(count.len() >= 25 && count.values().all(|cases| *cases >= 2), "{count:?}");
+}
+
+/// The reader takes texts apart by hand, so it must cope with every end and every beginning.
+#[test]
+fn no_part_of_a_text_makes_the_yaml_reader_panic() {
+    let mut read = 0;
+    for case in conformance::load("yaml").unwrap() {
+        let text = case["yaml"].as_str().unwrap();
+        for (at, _) in text.char_indices() {
+            read += usize::from(parse_all(&text[..at]).is_ok()) + usize::from(parse_all(&text[at..]).is_ok());
+        }
+    }
+    assert!(read > 1000, "{read}");
 }
