@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use echion_model::yaml::{Kind, Node, same_field};
+use echion_model::yaml::{Kind, Node, Note, same_field};
 use echion_model::{
     Diagnostic, Field, FieldShape, Notification, Origin, RenderContext, RenderError, Section, SectionKind, ServiceKind,
     Text, TextCompiler, nearest,
@@ -11,7 +11,7 @@ use echion_template::{Host, Limits};
 use echion_value::Str;
 use echion_value::time::Time;
 
-use crate::config::ServiceEntry;
+use crate::config::{ServiceEntry, refused_there};
 use crate::deadline::Deadline;
 use crate::json;
 
@@ -81,6 +81,7 @@ impl Template {
                     },
                 }
             } else if let Some(kind) = kind {
+                warnings.extend(lists_for_texts(&kind, value).iter().map(|note| refused_there(key, note)));
                 match (kind.compile)(value, &compiler) {
                     Ok(section) => {
                         warnings.extend(section.unknown_fields().into_iter().map(|(field, at)| {
@@ -178,6 +179,26 @@ impl Template {
         }
         Ok(serde_json::Value::Object(shown))
     }
+}
+
+/// Sections that Argo CD Notifications has too, and whose JSON it takes as a string only.
+const STRINGS_THERE: [&str; 4] = ["googlechat", "rocketchat", "slack", "teams"];
+
+/// JSON that is written as YAML.
+fn lists_for_texts(kind: &SectionKind, section: &Node) -> Vec<Note> {
+    let json = |key: &str| {
+        kind.fields.iter().any(|field| matches!(field.shape, FieldShape::Json) && same_field(field.name, key))
+    };
+    let entries = section.entries().iter().filter(|_| STRINGS_THERE.contains(&kind.key));
+    let written = entries.filter(|(key, _)| key.text().is_some_and(json));
+    let lists = written.filter(|(_, value)| matches!(value.kind, Kind::List(_) | Kind::Map(_)));
+    let note = |(key, _): &(Node, Node)| Note {
+        what: "a list or mapping for this field",
+        instead: "write it as a text, with `|` after the field's name",
+        line: key.line,
+        column: key.column,
+    };
+    lists.map(note).collect()
 }
 
 /// The engine's side of the port through which services compile their sections.

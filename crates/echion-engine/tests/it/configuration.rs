@@ -42,6 +42,7 @@ fn three_errors_break_three_keys() {
 fn what_argo_cd_notifications_refuses_works_with_a_warning() {
     let config = config(&[
         ("template.a", "message: \"a\\/b\"\n"),
+        ("template.b", "slack:\n  blocks:\n  - {type: divider}\n"),
         ("trigger.version", "%YAML 1.2\n---\n- when: 'true'\n  send: [a]\n"),
         ("trigger.key", "- when: 'true'\n  ~: x\n  send: [a]\n"),
         ("trigger.tag", "- when: 'true'\n  oncePer: !!null x\n  send: [a]\n"),
@@ -60,6 +61,7 @@ fn what_argo_cd_notifications_refuses_works_with_a_warning() {
         "service.webhook.hook:1:26: Argo CD Notifications refuses `?` in a text without quotes inside brackets | put the text into quotes",
         "subscriptions:1:26: Argo CD Notifications refuses a name that is no text | put it into quotes",
         "template.a:1:12: Argo CD Notifications refuses the escape `\\/` | write `/`",
+        "template.b:2:3: Argo CD Notifications refuses a list or mapping for this field | write it as a text, with `|` after the field's name",
         "trigger.key:2:3: a condition has no field `null` | the fields are `when`, `send`, `oncePer` and `description`",
         "trigger.key:2:3: Argo CD Notifications refuses a key that is null | put it into quotes",
         "trigger.tab:2:5: Argo CD Notifications refuses a tab after `-` | write blanks",
