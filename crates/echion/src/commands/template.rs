@@ -116,12 +116,18 @@ pub(super) fn unknown<'a>(what: &str, name: &str, names: impl Iterator<Item = &'
     Failure::new(format!("no {what} `{name}` is configured")).hint(hint)
 }
 
-/// A template as it is written.
+/// A template as it is written; a message that is a number or boolean is the text that it becomes.
 fn source(sources: &echion_runtime::engine::Sources, name: &str) -> Value {
     let text = sources.config_map.get(&format!("template.{name}")).map(String::as_str).unwrap_or_default();
-    let value = yaml::parse(text).map(|node| node.to_value()).unwrap_or_default();
+    let node = yaml::parse(text).ok();
+    let value = node.as_ref().map(yaml::Node::to_value).unwrap_or_default();
     let json = echion_runtime::value::json::marshal_plain(&value).unwrap_or_default();
-    serde_json::from_slice(&json).unwrap_or_default()
+    let mut template: Value = serde_json::from_slice(&json).unwrap_or_default();
+    let message = node.as_ref().and_then(|node| node.get("message")).and_then(|node| node.decode::<String>().ok());
+    if let (Some(shown), Some(message)) = (template.get_mut("message"), message) {
+        *shown = message.value.into();
+    }
+    template
 }
 
 /// The message, or the template as JSON, in at most a hundred bytes.
@@ -145,4 +151,18 @@ pub(super) fn dump(value: &Value, format: GetFormat) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value);
     print::pretty(&text.map_err(|error| Failure::new(format!("cannot print the result: {error}")))?);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_is_a_number_is_shown_as_the_text_that_it_becomes() {
+        let mut sources = echion_runtime::engine::Sources::default();
+        for (text, shown) in [("1e3", "1000"), ("yes", "true"), ("0x10", "16"), ("a", "a")] {
+            sources.config_map.insert("template.a".to_owned(), format!("message: {text}\n"));
+            assert_eq!(source(&sources, "a")["message"], shown, "{text}");
+        }
+    }
 }
