@@ -10,7 +10,7 @@ use echion_model::yaml::{Kind, Node, parse_all, parse_with_notes};
 use echion_value::strconv::format_g_v;
 use serde_json::{Value, json};
 
-const FILES: [&str; 15] = [
+const FILES: [&str; 16] = [
     "argo_expr",
     "domain",
     "edges",
@@ -22,6 +22,7 @@ const FILES: [&str; 15] = [
     "random_template",
     "random_trigger",
     "sprig_grid",
+    "sprig_lists",
     "template_grid",
     "template_own",
     "template_probes",
