@@ -11,6 +11,9 @@ use crate::error::Fault;
 use crate::operators::kind_of;
 use crate::{fetch, sort};
 
+/// How many values may be on the stack.
+const MOST_VALUES: usize = 1_000_000;
+
 /// A loop over the elements of a collection.
 pub(super) struct Scope<'a> {
     collection: Cow<'a, Value>,
@@ -52,6 +55,8 @@ impl<W: Watch> Machine<'_, '_, W> {
             Op::JumpIfStart(target) if scope.index < 0 => self.next = size(target),
             Op::JumpIfEnough(enough, target) if scope.count >= enough => self.next = size(target),
             Op::Next => scope.index += 1,
+            // Each turn of such a loop leaves a value behind.
+            Op::Previous if self.stack.len() > MOST_VALUES => return Err(Fault::budget("memory budget exceeded")),
             Op::Previous => scope.index -= 1,
             Op::LastIndex => scope.index = scope.length - 1,
             Op::CountUp => scope.count += 1,

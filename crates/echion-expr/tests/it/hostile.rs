@@ -48,6 +48,13 @@ fn too_many_nodes_are_an_error() {
     budget(&format!("[{}]", "1,".repeat(20_000)));
 }
 
+/// Loops that run backwards leave values on the stack, as in the reference.
+#[test]
+fn what_loops_leave_behind_is_bounded() {
+    budget("let l = 1..3000; count(l, findLast(l, # < 0) == nil)");
+    assert!(matches!(eval("[7, [1, 2, 3] | findLast(true)][0]"), Ok(Value::Bool(true))));
+}
+
 #[test]
 fn doubling_conditions_are_bounded() {
     let mut source = "a".to_owned();
