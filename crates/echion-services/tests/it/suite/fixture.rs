@@ -119,8 +119,10 @@ impl Case<'_> {
             _ => self.node.get("template").into_iter().collect(),
         };
         let compile = |node: &&Node| {
-            let (template, warnings) = Template::compile("template.t", node, echion_services::ALL)
+            let (template, mut warnings) = Template::compile("template.t", node, echion_services::ALL)
                 .unwrap_or_else(|e| panic!("{}: {e:#?}", self.name()));
+            // What only Echion takes is worth a test, too.
+            warnings.retain(|warning| !warning.message.starts_with("Argo CD Notifications refuses"));
             assert!(warnings.is_empty(), "{}: {warnings:#?}", self.name());
             template
         };
