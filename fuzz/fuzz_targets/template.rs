@@ -1,7 +1,7 @@
 //! No template panics, overflows the stack or runs away.
 #![no_main]
 
-use echion_template::{Host, Limits, parse};
+use echion_template::{CallContext, Limits, parse};
 use echion_value::Value;
 use echion_value::time::Time;
 use libfuzzer_sys::fuzz_target;
@@ -14,9 +14,9 @@ fuzz_target!(|source: &str| {
             bytes.fill(7);
             Ok(())
         };
-        let mut host = Host::new(Time::default()).with_random(&mut random);
-        if let Ok(out) = template.render(&data, &mut host, &Limits::default()) {
-            let _ = template.origin(&data, &mut host, &Limits::default(), out.len() / 2);
+        let mut call = CallContext::new(Time::default()).with_random(&mut random);
+        if let Ok(out) = template.render(&data, &mut call, &Limits::default()) {
+            let _ = template.origin(&data, &mut call, &Limits::default(), out.len() / 2);
         }
     }
 });

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use echion_template::{Function, Host, Limits, parse};
+use echion_template::{CallContext, Function, Limits, parse};
 use echion_value::Value;
 
 use crate::codegen::code;
@@ -87,7 +87,7 @@ fn sentence(text: &str) -> String {
 fn render(source: &str) -> String {
     let data: Value = serde_json::from_str(DATA).unwrap_or_default();
     let rendered = parse("t", source, echion_sprig::functions())
-        .and_then(|template| template.render(&data, &mut Host::default(), &Limits::default()));
+        .and_then(|template| template.render(&data, &mut CallContext::default(), &Limits::default()));
     match rendered {
         Ok(text) => String::from_utf8_lossy(&text).into_owned(),
         Err(error) => format!("error: {error}"),

@@ -3,26 +3,26 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use echion_model::World;
+use echion_model::Ambient;
 
 /// The longest that one condition or one text may take. It is generous: other budgets end nearly everything much earlier.
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// Begins when it is first asked: what is over before that needs no clock.
 pub(crate) struct Deadline<'w> {
-    world: Option<&'w dyn World>,
+    ambient: Option<&'w dyn Ambient>,
     end: Cell<Option<Duration>>,
 }
 
 impl<'w> Deadline<'w> {
-    pub(crate) fn new(world: Option<&'w dyn World>) -> Self {
-        Self { world, end: Cell::new(None) }
+    pub(crate) fn new(ambient: Option<&'w dyn Ambient>) -> Self {
+        Self { ambient, end: Cell::new(None) }
     }
 
-    /// Whether time is up. Without a world there is no time.
+    /// Whether time is up. Without a ambient there is no time.
     pub(crate) fn is_over(&self) -> bool {
-        let Some(world) = self.world else { return false };
-        let now = world.elapsed();
+        let Some(ambient) = self.ambient else { return false };
+        let now = ambient.elapsed();
         match self.end.get() {
             Some(end) => now >= end,
             None => {

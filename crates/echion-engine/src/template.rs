@@ -7,7 +7,7 @@ use echion_model::{
     Diagnostic, Field, FieldShape, Notification, Origin, RenderContext, RenderError, Section, SectionKind, ServiceKind,
     Text, TextCompiler, nearest,
 };
-use echion_template::{Host, Limits};
+use echion_template::{CallContext, Limits};
 use echion_value::Str;
 use echion_value::time::Time;
 
@@ -257,7 +257,7 @@ impl Text for Compiled {
     }
 
     fn origin(&self, context: &RenderContext<'_>, offset: usize) -> Option<Origin> {
-        let origin = with_host(context, |host| self.0.origin(context.variables, host, &Limits::default(), offset))?;
+        let origin = with_call(context, |call| self.0.origin(context.variables, call, &Limits::default(), offset))?;
         Some(Origin { at: place(origin.line, origin.column), action: origin.action, printed: origin.printed })
     }
 }
@@ -267,21 +267,21 @@ pub(crate) fn render(
     template: &echion_template::Template,
     context: &RenderContext<'_>,
 ) -> Result<Vec<u8>, Box<echion_template::Error>> {
-    with_host(context, |host| template.render(context.variables, host, &Limits::default()))
+    with_call(context, |call| template.render(context.variables, call, &Limits::default()))
 }
 
 /// Does something with as much of the world as the context allows.
-fn with_host<T>(context: &RenderContext<'_>, act: impl FnOnce(&mut Host<'_>) -> T) -> T {
+fn with_call<T>(context: &RenderContext<'_>, act: impl FnOnce(&mut CallContext<'_>) -> T) -> T {
     let now = Time::from_unix(context.now.div_euclid(1000), context.now.rem_euclid(1000) * 1_000_000);
-    let deadline = Deadline::new(context.world);
+    let deadline = Deadline::new(context.ambient);
     let expired = || deadline.is_over();
-    let mut host = Host::new(now).with_deadline(&expired);
-    let Some(world) = context.world else { return act(&mut host) };
+    let mut call = CallContext::new(now).with_deadline(&expired);
+    let Some(world) = context.ambient else { return act(&mut call) };
     let mut random = |bytes: &mut [u8]| world.random(bytes);
     let resolve = |name: &str| world.resolve(name);
-    host = host.with_random(&mut random);
+    call = call.with_random(&mut random);
     if context.lookups {
-        host = host.with_resolver(&resolve);
+        call = call.with_resolver(&resolve);
     }
-    act(&mut host)
+    act(&mut call)
 }

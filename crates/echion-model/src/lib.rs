@@ -3,6 +3,7 @@
 //! A source observes resources, the engine plans, a [`Ledger`] records, the dispatcher hands each [`Delivery`] to a
 //! [`Service`], and the [`Outcome`] goes back into the ledger.
 
+mod ambient;
 mod delivery;
 mod diagnostic;
 mod egress;
@@ -15,9 +16,9 @@ mod resource;
 mod secret;
 mod service;
 mod source;
-mod world;
 pub mod yaml;
 
+pub use ambient::Ambient;
 pub use delivery::{Delivery, DeliveryId, Intent, RouteKey, Status, Version};
 pub use diagnostic::{Diagnostic, Severity, nearest};
 pub use egress::{Egress, Net};
@@ -37,4 +38,3 @@ pub use service::{
     ServiceKind, Tenant, Text, TextCompiler,
 };
 pub use source::{Absence, ConfigurationChange, Observation, Observations, Source, SourceError, StateMirror, Written};
-pub use world::World;

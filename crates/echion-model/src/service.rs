@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use echion_value::{Str, Value};
 
 use crate::yaml::Node;
-use crate::{DeliveryId, Field, Memory, Notification, OptionHelp, Receipt, RouteKey, SendError, World};
+use crate::{Ambient, DeliveryId, Field, Memory, Notification, OptionHelp, Receipt, RouteKey, SendError};
 
 /// A service type: everything the program knows about it without a configuration.
 #[derive(Debug)]
@@ -332,7 +332,7 @@ pub struct RenderContext<'a> {
     /// The current time in milliseconds since 1970, for functions that ask.
     pub now: i64,
     /// The rest of the world; without it nothing is random, no name is looked up, and there is no deadline.
-    pub world: Option<&'a dyn World>,
+    pub ambient: Option<&'a dyn Ambient>,
     /// Whether host names may be looked up: not by what users configure for themselves.
     pub lookups: bool,
 }

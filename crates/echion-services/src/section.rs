@@ -355,7 +355,7 @@ mod tests {
     fn unknown_fields_are_noted_and_wrong_kinds_refused() {
         let section = compiled("TEXT: 5\nnope: 1\nmap: {a: b}\n").unwrap();
         assert_eq!(section.unknown_fields(), [("s.nope".to_owned(), (2, 1))]);
-        let context = RenderContext { variables: &echion_value::Value::Nil, now: 0, world: None, lookups: false };
+        let context = RenderContext { variables: &echion_value::Value::Nil, now: 0, ambient: None, lookups: false };
         assert_eq!(section.render("x", &context).unwrap().unwrap(), json!({"text": "5", "map": {"a": "b"}}));
         let errors = compiled("text: bad\nflag: maybe\ntexts: x\nmap: [y]\n").unwrap_err();
         let paths: Vec<_> = errors.iter().map(|e| (e.path.as_str(), e.at)).collect();

@@ -1,6 +1,6 @@
 //! Conversions between types, as Go's `cast` package does them: what cannot be converted is zero.
 
-use echion_template::{Function, Host, takes};
+use echion_template::{CallContext, Function, takes};
 use echion_value::strconv::NumErrorKind;
 use echion_value::{CallError, Str, Type, Value, format, strconv};
 
@@ -24,16 +24,16 @@ pub(crate) static ALL: &[Function] = &[
     ),
 ];
 
-fn to_string(host: &mut Host<'_>, args: &[Value]) -> Result {
-    Ok(Value::Str(strval(host, any(args, 0))?))
+fn to_string(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    Ok(Value::Str(strval(call, any(args, 0))?))
 }
 
-fn to_strings(host: &mut Host<'_>, args: &[Value]) -> Result {
-    let texts = strslice(host, any(args, 0))?;
+fn to_strings(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    let texts = strslice(call, any(args, 0))?;
     Ok(Value::List(echion_value::List::of_strings(texts)))
 }
 
-fn atoi(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn atoi(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let text = String::from_utf8_lossy(bytes(args, 0));
     // Go's error comes with the nearest number that fits, which is what templates get to see.
     Ok(Value::Int(strconv::atoi(&text).unwrap_or_else(|error| match error.kind {
@@ -43,42 +43,42 @@ fn atoi(_: &mut Host<'_>, args: &[Value]) -> Result {
     })))
 }
 
-fn int(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn int(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::Int(to_int64(any(args, 0))))
 }
 
-fn int64(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn int64(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::Int64(to_int64(any(args, 0))))
 }
 
-fn float64(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn float64(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::Float(to_float64(any(args, 0))))
 }
 
-fn to_decimal(host: &mut Host<'_>, args: &[Value]) -> Result {
-    let text = format::sprint(args, host.room())?;
+fn to_decimal(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    let text = format::sprint(args, call.room())?;
     Ok(Value::Int64(strconv::parse_int(&String::from_utf8_lossy(&text), 8, 64).unwrap_or(0)))
 }
 
 /// The text of a value: strings and bytes as they are, everything else as it prints.
-pub(crate) fn strval(host: &mut Host<'_>, value: &Value) -> Result<Str> {
+pub(crate) fn strval(call: &mut CallContext<'_>, value: &Value) -> Result<Str> {
     Ok(match value {
         Value::Str(s) => s.clone(),
         Value::Bytes(bytes) => Str::from(bytes.as_deref().unwrap_or_default()),
         other => {
-            let text = format::sprint(std::slice::from_ref(other), host.room())?;
-            host.reserve(text.len())?;
+            let text = format::sprint(std::slice::from_ref(other), call.room())?;
+            call.reserve(text.len())?;
             Str::from(text)
         }
     })
 }
 
 /// The texts of a list without its nils; a list of one text for anything else.
-pub(crate) fn strslice(host: &mut Host<'_>, value: &Value) -> Result<Vec<Str>> {
+pub(crate) fn strslice(call: &mut CallContext<'_>, value: &Value) -> Result<Vec<Str>> {
     match crate::args::list(value) {
-        Some(items) => items.iter().filter(|v| !matches!(v, Value::Nil)).map(|v| strval(host, v)).collect(),
+        Some(items) => items.iter().filter(|v| !matches!(v, Value::Nil)).map(|v| strval(call, v)).collect(),
         None if matches!(value, Value::Nil) => Ok(Vec::new()),
-        None => Ok(vec![strval(host, value)?]),
+        None => Ok(vec![strval(call, value)?]),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use echion_template::{Function, Host, Uses, takes};
+use echion_template::{CallContext, Function, Uses, takes};
 use echion_value::time::{self, Time, Zone};
 use echion_value::{CallError, Signature, Type, Value};
 
@@ -30,11 +30,11 @@ pub(crate) static ALL: &[Function] = &[
     Function::new("durationRound", ANY, duration_round)
         .doc("A duration in its largest unit.", r#"{{ durationRound "2h10m5s" }}"#, "2h")
         .using(Uses::CLOCK),
-    Function::new("htmlDate", ANY, |host, args| in_zone(host, "2006-01-02", args.first(), "Local"))
+    Function::new("htmlDate", ANY, |call, args| in_zone(call, "2006-01-02", args.first(), "Local"))
         .doc("The date of a time as HTML wants it.", "{{ htmlDate 0 }}", "1970-01-01")
         .using(Uses::CLOCK),
-    Function::new("htmlDateInZone", takes(&[Type::Any, TEXT], TEXT), |host, args| {
-        in_zone(host, "2006-01-02", args.first(), &string(args, 1))
+    Function::new("htmlDateInZone", takes(&[Type::Any, TEXT], TEXT), |call, args| {
+        in_zone(call, "2006-01-02", args.first(), &string(args, 1))
     })
     .doc("The date of a time in a zone as HTML wants it.", r#"{{ htmlDateInZone 0 "UTC" }}"#, "1970-01-01")
     .using(Uses::CLOCK),
@@ -43,10 +43,10 @@ pub(crate) static ALL: &[Function] = &[
         r#"{{ mustToDate "2006-01-02" "2024-02-29" | date "02.01." }}"#,
         "29.02.",
     ),
-    Function::new("now", takes(&[], Type::Time), |host, _| Ok(value(host.now.clone())))
+    Function::new("now", takes(&[], Type::Time), |call, _| Ok(value(call.now.clone())))
         .doc("The current time.", r#"{{ now | date "2006" | len }}"#, "4")
         .using(Uses::CLOCK),
-    Function::new("toDate", TO_DATE, |host, args| must_to_date(host, args).or_else(|_| Ok(value(Time::default()))))
+    Function::new("toDate", TO_DATE, |call, args| must_to_date(call, args).or_else(|_| Ok(value(Time::default()))))
         .doc(
             "Reads a time by a layout; the zero time when it does not fit.",
             r#"{{ toDate "2006-01-02" "2024-02-29" | date "02.01." }}"#,
@@ -59,18 +59,18 @@ pub(crate) static ALL: &[Function] = &[
 ];
 
 const DATE_FUNCTION: Function =
-    Function::new("date", DATE, |host, args| in_zone(host, &string(args, 0), args.get(1), "Local"))
+    Function::new("date", DATE, |call, args| in_zone(call, &string(args, 0), args.get(1), "Local"))
         .doc("Formats a time by a layout.", r#"{{ date "2006-01-02" 0 }}"#, "1970-01-01")
         .using(Uses::CLOCK);
 
-const IN_ZONE: Function = Function::new("dateInZone", DATE_IN_ZONE, |host, args| {
-    in_zone(host, &string(args, 0), args.get(1), &string(args, 2))
+const IN_ZONE: Function = Function::new("dateInZone", DATE_IN_ZONE, |call, args| {
+    in_zone(call, &string(args, 0), args.get(1), &string(args, 2))
 })
 .doc("Formats a time in a zone by a layout.", r#"{{ dateInZone "15:04" 0 "Asia/Shanghai" }}"#, "08:00")
 .using(Uses::CLOCK);
 
 const MODIFY_FUNCTION: Function =
-    Function::new("dateModify", MODIFY, |host, args| must_modify(host, args).or_else(|_| Ok(value(time_of(args, 1)))))
+    Function::new("dateModify", MODIFY, |call, args| must_modify(call, args).or_else(|_| Ok(value(time_of(args, 1)))))
         .doc("A time moved by a duration.", r#"{{ toDate "2006" "2024" | dateModify "24h" | date "01-02" }}"#, "01-02");
 
 const MUST_MODIFY: Function = Function::new("mustDateModify", MODIFY.fallible(), must_modify).doc(
@@ -91,42 +91,42 @@ fn time_of(args: &[Value], index: usize) -> Time {
 }
 
 /// A time, or seconds since 1970; everything else is now.
-fn moment(host: &Host<'_>, value: Option<&Value>) -> Time {
+fn moment(call: &CallContext<'_>, value: Option<&Value>) -> Time {
     match value {
         Some(Value::Time(time)) => Time::clone(time),
         Some(Value::Int(n) | Value::Int64(n)) => Time::from_unix(*n, 0),
         Some(Value::Int32(n)) => Time::from_unix(i64::from(*n), 0),
-        _ => host.now.clone(),
+        _ => call.now.clone(),
     }
 }
 
-fn in_zone(host: &mut Host<'_>, layout: &str, date: Option<&Value>, zone: &str) -> Result<Value, CallError> {
+fn in_zone(call: &mut CallContext<'_>, layout: &str, date: Option<&Value>, zone: &str) -> Result<Value, CallError> {
     let zone = Zone::load(zone).unwrap_or(Zone::Utc);
-    Ok(Value::from(moment(host, date).in_zone(zone).format(layout)))
+    Ok(Value::from(moment(call, date).in_zone(zone).format(layout)))
 }
 
-fn must_modify(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
+fn must_modify(_: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let by = time::parse_duration(&string(args, 0)).map_err(CallError)?;
     Ok(value(time_of(args, 1).add(by)))
 }
 
-fn must_to_date(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
+fn must_to_date(_: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let time = time::parse_in_location(string(args, 0), string(args, 1), &Zone::Local);
     time.map(value).map_err(|error| CallError::new(error.to_string()))
 }
 
-fn ago(host: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
+fn ago(call: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let since = match args.first() {
         // Only int64 counts as seconds here, not int.
         Some(Value::Int64(n)) => Time::from_unix(*n, 0),
         Some(Value::Time(time)) => Time::clone(time),
-        _ => host.now.clone(),
+        _ => call.now.clone(),
     };
-    let ago = time::round_duration(host.now.sub(&since), time::SECOND);
+    let ago = time::round_duration(call.now.sub(&since), time::SECOND);
     Ok(Value::from(time::format_duration(ago)))
 }
 
-fn duration(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
+fn duration(_: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let seconds = match args.first() {
         Some(Value::Str(_)) => string(args, 0).parse().unwrap_or(0),
         Some(Value::Int64(n)) => *n,
@@ -135,11 +135,11 @@ fn duration(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
     Ok(Value::from(time::format_duration(seconds.wrapping_mul(time::SECOND))))
 }
 
-fn duration_round(host: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
+fn duration_round(call: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let duration = match args.first() {
         Some(Value::Str(_)) => time::parse_duration(&string(args, 0)).unwrap_or(0),
         Some(Value::Int64(n)) => *n,
-        Some(Value::Time(time)) => host.now.sub(time),
+        Some(Value::Time(time)) => call.now.sub(time),
         _ => 0,
     };
     let size = duration.unsigned_abs();

@@ -1,6 +1,6 @@
 //! Values for what is missing.
 
-use echion_template::{Function, Host, is_true, takes};
+use echion_template::{CallContext, Function, is_true, takes};
 use echion_value::Value;
 
 use crate::args::{ANY, BOOL, Result, any, from};
@@ -35,27 +35,27 @@ pub(crate) fn is_empty(value: &Value) -> bool {
     !is_true(value)
 }
 
-fn default(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn default(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let given = any(args, 1);
     Ok(if is_empty(given) { any(args, 0).clone() } else { given.clone() })
 }
 
-fn empty(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn empty(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::Bool(is_empty(any(args, 0))))
 }
 
-fn coalesce(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn coalesce(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(args.iter().find(|value| !is_empty(value)).cloned().unwrap_or_default())
 }
 
-fn all(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn all(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::Bool(!args.iter().any(is_empty)))
 }
 
-fn any_of(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn any_of(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::Bool(from(args, 0).iter().any(is_true)))
 }
 
-fn ternary(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn ternary(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(any(args, usize::from(!is_true(any(args, 2)))).clone())
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use echion_template::{Function, Host, is_true, takes};
+use echion_template::{CallContext, Function, is_true, takes};
 use echion_value::{List, Map, Str, Type, Value};
 
 use crate::args::{ANY, BOOL, LIST, MAP, Result, TEXT, TEXTS, any, fail, from, make_list, map, text};
@@ -77,32 +77,32 @@ pub(crate) static ALL: &[Function] = &[
 /// What one entry of a new dictionary is accounted for.
 const ENTRY: usize = 32;
 
-fn dict(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn dict(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let mut entries = Vec::with_capacity(args.len().div_ceil(2));
     for pair in args.chunks(2) {
-        let key = strval(host, any(pair, 0))?;
+        let key = strval(call, any(pair, 0))?;
         entries.push((key, pair.get(1).cloned().unwrap_or_else(|| Value::from(""))));
     }
-    host.reserve(entries.len().saturating_mul(ENTRY))?;
+    call.reserve(entries.len().saturating_mul(ENTRY))?;
     Ok(Value::Map(Map::of_any(entries)))
 }
 
-fn get(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn get(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let found = map(args, 0).get(text(args, 1).as_bytes()).map(Cow::into_owned);
     Ok(found.unwrap_or_else(|| Value::from("")))
 }
 
-fn set(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn set(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let map = map(args, 0);
     if map.is_nil() {
         return fail("assignment to entry in nil map");
     }
-    host.reserve(ENTRY)?;
+    call.reserve(ENTRY)?;
     map.set(text(args, 1), any(args, 2).clone())?;
     Ok(Value::Map(map))
 }
 
-fn unset(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn unset(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let map = map(args, 0);
     let key = text(args, 1);
     if map.get(key.as_bytes()).is_some() {
@@ -111,7 +111,7 @@ fn unset(_: &mut Host<'_>, args: &[Value]) -> Result {
     Ok(Value::Map(map))
 }
 
-fn has_key(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn has_key(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::Bool(map(args, 0).get(text(args, 1).as_bytes()).is_some()))
 }
 
@@ -119,71 +119,71 @@ fn maps(args: &[Value]) -> impl Iterator<Item = &Map> {
     args.iter().filter_map(Value::as_map)
 }
 
-fn pluck(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn pluck(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let key = text(args, 0);
     let found = maps(from(args, 1)).filter_map(|map| map.get(key.as_bytes()).map(Cow::into_owned));
     Ok(make_list(found.collect()))
 }
 
-fn keys(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn keys(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let count = maps(args).map(Map::len).sum::<usize>();
-    host.reserve(count.saturating_mul(ENTRY))?;
+    call.reserve(count.saturating_mul(ENTRY))?;
     let keys: Vec<Str> =
         maps(args).flat_map(|map| map.entries().iter().map(|(k, _)| k.clone()).collect::<Vec<_>>()).collect();
     Ok(Value::List(List::of_strings(keys)))
 }
 
-fn values(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn values(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let map = map(args, 0);
-    host.reserve(map.len().saturating_mul(ENTRY))?;
+    call.reserve(map.len().saturating_mul(ENTRY))?;
     Ok(make_list(map.entries().iter().map(|(_, v)| v.clone()).collect()))
 }
 
 /// The entries whose keys are among the other arguments, or are not.
-fn chosen(host: &mut Host<'_>, args: &[Value], wanted: bool) -> Result {
+fn chosen(call: &mut CallContext<'_>, args: &[Value], wanted: bool) -> Result {
     let map = map(args, 0);
     let keys = from(args, 1);
-    host.reserve(map.len().saturating_mul(ENTRY + keys.len()))?;
+    call.reserve(map.len().saturating_mul(ENTRY + keys.len()))?;
     let listed = |key: &Str| keys.iter().any(|k| matches!(k, Value::Str(k) if k == key));
     let entries = map.entries();
     let entries = entries.iter().filter(|(k, _)| listed(k) == wanted).cloned();
     Ok(Value::Map(Map::of_any(entries.collect())))
 }
 
-fn pick(host: &mut Host<'_>, args: &[Value]) -> Result {
-    chosen(host, args, true)
+fn pick(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    chosen(call, args, true)
 }
 
-fn omit(host: &mut Host<'_>, args: &[Value]) -> Result {
-    chosen(host, args, false)
+fn omit(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    chosen(call, args, false)
 }
 
-fn merge(host: &mut Host<'_>, args: &[Value]) -> Result {
-    merged(host, args, false)
+fn merge(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    merged(call, args, false)
 }
 
-fn merge_overwrite(host: &mut Host<'_>, args: &[Value]) -> Result {
-    merged(host, args, true)
+fn merge_overwrite(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    merged(call, args, true)
 }
 
 /// How deep dictionaries are merged.
 const DEPTH: usize = 400;
 
-fn merged(host: &mut Host<'_>, args: &[Value], overwrite: bool) -> Result {
+fn merged(call: &mut CallContext<'_>, args: &[Value], overwrite: bool) -> Result {
     let mut into = map(args, 0);
     if into.is_nil() && args.len() > 1 {
         into = Map::new(Type::Any, Vec::new());
     }
     for other in from(args, 1) {
         if let Value::Map(other) = other {
-            merge_map(host, &into, other, overwrite, 0)?;
+            merge_map(call, &into, other, overwrite, 0)?;
         }
     }
     Ok(Value::Map(into))
 }
 
 /// Nothing replaces a value that is not empty, unless it overwrites. Two dictionaries are merged, two lists are not.
-fn merge_map(host: &mut Host<'_>, into: &Map, other: &Map, overwrite: bool, depth: usize) -> Result<()> {
+fn merge_map(call: &mut CallContext<'_>, into: &Map, other: &Map, overwrite: bool, depth: usize) -> Result<()> {
     if depth > DEPTH {
         return fail("the value is nested too deeply");
     }
@@ -191,7 +191,7 @@ fn merge_map(host: &mut Host<'_>, into: &Map, other: &Map, overwrite: bool, dept
         return Ok(());
     }
     let entries = other.entries();
-    host.reserve(entries.len().saturating_mul(ENTRY))?;
+    call.reserve(entries.len().saturating_mul(ENTRY))?;
     for (key, new) in entries.iter() {
         let old = into.get(key.as_bytes()).map(Cow::into_owned);
         if new.is_nil() {
@@ -203,7 +203,7 @@ fn merge_map(host: &mut Host<'_>, into: &Map, other: &Map, overwrite: bool, dept
         if let (Value::Map(new), Some(Value::Map(old))) = (new, &old)
             && !old.is_nil()
         {
-            merge_map(host, old, new, overwrite, depth + 1)?;
+            merge_map(call, old, new, overwrite, depth + 1)?;
             continue;
         }
         if overwrite || old.is_none_or(|old| !is_true(&old)) {
@@ -213,7 +213,7 @@ fn merge_map(host: &mut Host<'_>, into: &Map, other: &Map, overwrite: bool, dept
     Ok(())
 }
 
-fn dig(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn dig(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let [path @ .., default, dict] = args else { return fail("dig needs at least three arguments") };
     if path.is_empty() {
         return fail("dig needs at least three arguments");

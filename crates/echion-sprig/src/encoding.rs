@@ -1,6 +1,6 @@
 //! Base64 and base32.
 
-use echion_template::{Function, Host, takes};
+use echion_template::{CallContext, Function, takes};
 use echion_value::Value;
 
 use crate::args::{Result, TEXT, bytes, fail, make_text};
@@ -126,20 +126,20 @@ pub(crate) fn from_base64(input: &[u8]) -> Result<Vec<u8>> {
     BASE64.bytes_of(input)
 }
 
-fn base64_encode(host: &mut Host<'_>, args: &[Value]) -> Result {
-    host.reserve(bytes(args, 0).len().saturating_mul(2))?;
+fn base64_encode(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    call.reserve(bytes(args, 0).len().saturating_mul(2))?;
     Ok(make_text(base64_of(bytes(args, 0))))
 }
 
-fn base64_decode(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn base64_decode(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(BASE64.decoded(bytes(args, 0)))
 }
 
-fn base32_encode(host: &mut Host<'_>, args: &[Value]) -> Result {
-    host.reserve(bytes(args, 0).len().saturating_mul(2))?;
+fn base32_encode(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    call.reserve(bytes(args, 0).len().saturating_mul(2))?;
     Ok(make_text(BASE32.encode(bytes(args, 0))))
 }
 
-fn base32_decode(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn base32_decode(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(BASE32.decoded(bytes(args, 0)))
 }

@@ -1,6 +1,6 @@
 //! Escaping for JSON and chats, and mentions. These functions are ours: sprig has none of them.
 
-use echion_template::{Function, Host, takes};
+use echion_template::{CallContext, Function, takes};
 use echion_value::{Signature, Str, Value, format};
 
 use crate::args::{ANY, Result, TEXT, fail, list, make_text};
@@ -10,7 +10,7 @@ const MENTIONS: Signature = Signature::new(&[ANY], TEXT).variadic().fallible();
 
 const fn escapes(
     name: &'static str,
-    call: fn(&mut Host<'_>, &[Value]) -> Result,
+    call: fn(&mut CallContext<'_>, &[Value]) -> Result,
     about: &'static str,
     example: &'static str,
     shows: &'static str,
@@ -20,7 +20,7 @@ const fn escapes(
 
 const fn mentions(
     name: &'static str,
-    call: fn(&mut Host<'_>, &[Value]) -> Result,
+    call: fn(&mut CallContext<'_>, &[Value]) -> Result,
     about: &'static str,
     example: &'static str,
     shows: &'static str,
@@ -31,70 +31,70 @@ const fn mentions(
 pub(crate) static ALL: &[Function] = &[
     escapes(
         "jsonString",
-        |host, args| escape(host, args, json),
+        |call, args| escape(call, args, json),
         "escaped for the inside of a JSON string",
         r#"{"text": "{{ jsonString "say \"hi\"\n" }}"}"#,
         r#"{"text": "say \"hi\"\n"}"#,
     ),
     escapes(
         "slackEscape",
-        |host, args| escape(host, args, slack),
+        |call, args| escape(call, args, slack),
         "escaped for a Slack message, so that it makes no link and mentions no one",
         r#"{{ slackEscape "<!here> & now" }}"#,
         "&lt;!here&gt; &amp; now",
     ),
     escapes(
         "dingtalkEscape",
-        |host, args| escape(host, args, |c| markdown(c, "  \n  ")),
+        |call, args| escape(call, args, |c| markdown(c, "  \n  ")),
         "escaped for a DingTalk markdown message; its lines stay lines",
         r#"{{ dingtalkEscape "fix_*_" }}"#,
         r"fix\_\*\_",
     ),
     escapes(
         "feishuEscape",
-        |host, args| escape(host, args, feishu),
+        |call, args| escape(call, args, feishu),
         "escaped for the markdown of a Feishu card",
         r#"{{ feishuEscape "a*b <c>" }}"#,
         "a&#42;b &#60;c&#62;",
     ),
     escapes(
         "wecomEscape",
-        |host, args| escape(host, args, |c| markdown(c, "\n")),
+        |call, args| escape(call, args, |c| markdown(c, "\n")),
         "escaped for a WeCom markdown message",
         r#"{{ wecomEscape "<@all> [x]" }}"#,
         r"\<@all\> \[x\]",
     ),
     mentions(
         "slackMention",
-        |host, args| each(host, args, slack_mention),
+        |call, args| each(call, args, slack_mention),
         "mentions users and groups by id, or `here`, `channel`, `everyone`",
         r#"{{ slackMention "U024BE7LH" "here" }}"#,
         "<@U024BE7LH> <!here>",
     ),
     mentions(
         "dingtalkMention",
-        |host, args| each(host, args, |id| format!("@{id}")),
+        |call, args| each(call, args, |id| format!("@{id}")),
         "mentions mobile numbers or user ids, which must be in `at` as well",
         r#"{{ dingtalkMention (list "13800000000" "user1") }}"#,
         "@13800000000 @user1",
     ),
     mentions(
         "feishuMention",
-        |host, args| each(host, args, |id| format!("<at user_id=\"{id}\"></at>")),
+        |call, args| each(call, args, |id| format!("<at user_id=\"{id}\"></at>")),
         "mentions open ids in a Feishu text message, or `all`",
         r#"{{ feishuMention "ou_1" }}"#,
         r#"<at user_id="ou_1"></at>"#,
     ),
     mentions(
         "feishuCardMention",
-        |host, args| each(host, args, feishu_card_mention),
+        |call, args| each(call, args, feishu_card_mention),
         "mentions open ids or mail addresses in a Feishu card, or `all`",
         r#"{{ feishuCardMention "all" "a@b.cn" }}"#,
         "<at id=all></at> <at email=a@b.cn></at>",
     ),
     mentions(
         "wecomMention",
-        |host, args| each(host, args, |id| format!("<@{id}>")),
+        |call, args| each(call, args, |id| format!("<@{id}>")),
         "mentions user ids in a WeCom markdown message",
         r#"{{ wecomMention "zhangsan" }}"#,
         "<@zhangsan>",
@@ -105,7 +105,7 @@ pub(crate) static ALL: &[Function] = &[
 type Escaped = Option<std::borrow::Cow<'static, str>>;
 
 /// The text of the argument, character by character. `nil` is the empty text.
-fn escape(host: &mut Host<'_>, args: &[Value], of: fn(char) -> Escaped) -> Result {
+fn escape(call: &mut CallContext<'_>, args: &[Value], of: fn(char) -> Escaped) -> Result {
     let text = match args.first() {
         None | Some(Value::Nil) => Str::default(),
         Some(Value::Str(text)) => text.clone(),
@@ -113,7 +113,7 @@ fn escape(host: &mut Host<'_>, args: &[Value], of: fn(char) -> Escaped) -> Resul
         Some(other) => format::display(other),
     };
     // No character becomes longer than eight bytes.
-    host.reserve(text.len().saturating_mul(8))?;
+    call.reserve(text.len().saturating_mul(8))?;
     let mut out = String::with_capacity(text.len());
     for c in text.to_text().chars() {
         match of(c) {
@@ -165,7 +165,7 @@ fn feishu(c: char) -> Escaped {
 }
 
 /// Every id of every argument, mentioned.
-fn each(host: &mut Host<'_>, args: &[Value], mention: fn(&str) -> String) -> Result {
+fn each(call: &mut CallContext<'_>, args: &[Value], mention: fn(&str) -> String) -> Result {
     let mut mentions = Vec::new();
     for arg in args {
         for value in list(arg).unwrap_or_else(|| vec![arg.clone()]) {
@@ -178,7 +178,7 @@ fn each(host: &mut Host<'_>, args: &[Value], mention: fn(&str) -> String) -> Res
             if id.is_empty() || !id.chars().all(|c| c.is_alphanumeric() || "_-.@+".contains(c)) {
                 return fail(format!("`{id}` is no valid id"));
             }
-            host.reserve(id.len() + 32)?;
+            call.reserve(id.len() + 32)?;
             mentions.push(mention(&id));
         }
     }

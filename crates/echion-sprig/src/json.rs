@@ -1,6 +1,6 @@
 //! JSON.
 
-use echion_template::{Function, Host, takes};
+use echion_template::{CallContext, Function, takes};
 use echion_value::{Value, json};
 
 use crate::args::{ANY, Result, TEXT, any, bytes, make_text};
@@ -50,20 +50,20 @@ pub(crate) static ALL: &[Function] = &[
 
 type Marshal = fn(&Value) -> Result<Vec<u8>>;
 
-fn write(host: &mut Host<'_>, args: &[Value], marshal: Marshal) -> Result {
+fn write(call: &mut CallContext<'_>, args: &[Value], marshal: Marshal) -> Result {
     let value = any(args, 0);
-    host.weigh(value)?;
+    call.weigh(value)?;
     let text = marshal(value)?;
-    host.reserve(text.len())?;
+    call.reserve(text.len())?;
     Ok(make_text(text))
 }
 
 /// The same without errors: a value that is no JSON is an empty text. One that is too large is still an error.
-fn write_or_nothing(host: &mut Host<'_>, args: &[Value], marshal: Marshal) -> Result {
+fn write_or_nothing(call: &mut CallContext<'_>, args: &[Value], marshal: Marshal) -> Result {
     let value = any(args, 0);
-    host.weigh(value)?;
+    call.weigh(value)?;
     let text = marshal(value).unwrap_or_default();
-    host.reserve(text.len())?;
+    call.reserve(text.len())?;
     Ok(make_text(text))
 }
 
@@ -72,12 +72,12 @@ fn pretty(value: &Value) -> Result<Vec<u8>> {
 }
 
 /// Accounts for the indentation, which in deep values is most of the text.
-fn reserve_indentation(host: &mut Host<'_>, value: &Value) -> Result<()> {
+fn reserve_indentation(call: &mut CallContext<'_>, value: &Value) -> Result<()> {
     let mut pending = vec![(value.clone(), 0_usize)];
     let mut size = 0_usize;
     while let Some((value, depth)) = pending.pop() {
         size = size.saturating_add(2 * depth);
-        if size > host.room() {
+        if size > call.room() {
             break;
         }
         match value {
@@ -86,43 +86,43 @@ fn reserve_indentation(host: &mut Host<'_>, value: &Value) -> Result<()> {
             _ => {}
         }
     }
-    host.reserve(size)
+    call.reserve(size)
 }
 
-fn to_json(host: &mut Host<'_>, args: &[Value]) -> Result {
-    write_or_nothing(host, args, json::marshal)
+fn to_json(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    write_or_nothing(call, args, json::marshal)
 }
 
-fn must_to_json(host: &mut Host<'_>, args: &[Value]) -> Result {
-    write(host, args, json::marshal)
+fn must_to_json(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    write(call, args, json::marshal)
 }
 
-fn to_pretty_json(host: &mut Host<'_>, args: &[Value]) -> Result {
-    reserve_indentation(host, any(args, 0))?;
-    write_or_nothing(host, args, pretty)
+fn to_pretty_json(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    reserve_indentation(call, any(args, 0))?;
+    write_or_nothing(call, args, pretty)
 }
 
-fn must_to_pretty_json(host: &mut Host<'_>, args: &[Value]) -> Result {
-    reserve_indentation(host, any(args, 0))?;
-    write(host, args, pretty)
+fn must_to_pretty_json(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    reserve_indentation(call, any(args, 0))?;
+    write(call, args, pretty)
 }
 
-fn to_raw_json(host: &mut Host<'_>, args: &[Value]) -> Result {
-    write_or_nothing(host, args, json::marshal_plain)
+fn to_raw_json(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    write_or_nothing(call, args, json::marshal_plain)
 }
 
-fn must_to_raw_json(host: &mut Host<'_>, args: &[Value]) -> Result {
-    write(host, args, json::marshal_plain)
+fn must_to_raw_json(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    write(call, args, json::marshal_plain)
 }
 
-fn must_from_json(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn must_from_json(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let text = bytes(args, 0);
-    host.reserve(text.len())?;
+    call.reserve(text.len())?;
     json::unmarshal(text)
 }
 
-fn from_json(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn from_json(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let text = bytes(args, 0);
-    host.reserve(text.len())?;
+    call.reserve(text.len())?;
     Ok(json::unmarshal(text).unwrap_or_default())
 }

@@ -1,6 +1,6 @@
 //! Upper and lower case, and the ways to write names.
 
-use echion_template::{Function, Host, takes};
+use echion_template::{CallContext, Function, takes};
 use echion_value::Value;
 
 use crate::args::{Result, TEXT, bytes, make_text};
@@ -77,11 +77,11 @@ fn mapped(text: &[u8], mut change: impl FnMut(char) -> char) -> Value {
     make_text(out)
 }
 
-fn upper(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn upper(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(mapped(bytes(args, 0), to_upper))
 }
 
-fn lower(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn lower(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(mapped(bytes(args, 0), to_lower))
 }
 
@@ -95,7 +95,7 @@ fn is_separator(c: char) -> bool {
     }
 }
 
-fn title(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn title(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let mut before = ' ';
     Ok(mapped(bytes(args, 0), |c| {
         let starts = is_separator(before);
@@ -104,7 +104,7 @@ fn title(_: &mut Host<'_>, args: &[Value]) -> Result {
     }))
 }
 
-fn untitle(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn untitle(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let mut starts = true;
     Ok(mapped(bytes(args, 0), |c| {
         if c.is_whitespace() {
@@ -115,7 +115,7 @@ fn untitle(_: &mut Host<'_>, args: &[Value]) -> Result {
     }))
 }
 
-fn swap_case(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn swap_case(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let mut starts = true;
     Ok(mapped(bytes(args, 0), |c| {
         if c.is_uppercase() || is_title(c) {
@@ -135,7 +135,7 @@ fn as_characters(text: &[u8]) -> impl Iterator<Item = char> {
     text.iter().map(|byte| char::from(*byte))
 }
 
-fn no_space(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn no_space(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let text = bytes(args, 0);
     if !as_characters(text).any(char::is_whitespace) {
         return Ok(make_text(text));
@@ -143,7 +143,7 @@ fn no_space(_: &mut Host<'_>, args: &[Value]) -> Result {
     Ok(make_text(as_characters(text).filter(|c| !c.is_whitespace()).collect::<String>()))
 }
 
-fn initials(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn initials(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let mut starts = true;
     let first = as_characters(bytes(args, 0)).filter(|c| {
         let space = c.is_whitespace();
@@ -158,7 +158,7 @@ fn is_connector(c: char) -> bool {
     matches!(c, '-' | '_') || c.is_whitespace()
 }
 
-fn camel_case(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn camel_case(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let text: Vec<char> = runes(bytes(args, 0)).map(|(c, _)| c.unwrap_or('\u{fffd}')).collect();
     // Connectors in front stay.
     let start = text.iter().position(|c| !is_connector(*c)).unwrap_or(text.len());
@@ -191,11 +191,11 @@ fn camel_case(_: &mut Host<'_>, args: &[Value]) -> Result {
     Ok(make_text(out))
 }
 
-fn snake_case(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn snake_case(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(make_text(joined(&String::from_utf8_lossy(bytes(args, 0)), '_')))
 }
 
-fn kebab_case(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn kebab_case(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(make_text(joined(&String::from_utf8_lossy(bytes(args, 0)), '-')))
 }
 

@@ -1,6 +1,6 @@
 //! Lists.
 
-use echion_template::{Function, Host, takes};
+use echion_template::{CallContext, Function, takes};
 use echion_value::{List, Type, Value};
 
 use crate::args::{ANY, BOOL, INT, LIST, Result, TEXTS, any, elements, fail, from, int, kind, list, make_list};
@@ -104,25 +104,25 @@ pub(crate) static ALL: &[Function] = &[
 /// What one element of a new list is accounted for.
 const ELEMENT: usize = 16;
 
-fn new(host: &mut Host<'_>, args: &[Value]) -> Result {
-    made(host, args.to_vec())
+fn new(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    made(call, args.to_vec())
 }
 
-fn made(host: &mut Host<'_>, items: Vec<Value>) -> Result {
-    host.reserve(items.len().saturating_mul(ELEMENT))?;
+fn made(call: &mut CallContext<'_>, items: Vec<Value>) -> Result {
+    call.reserve(items.len().saturating_mul(ELEMENT))?;
     Ok(make_list(items))
 }
 
-fn append(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn append(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let mut items = elements(any(args, 0), |kind| format!("Cannot push on type {kind}"))?;
     items.push(any(args, 1).clone());
-    made(host, items)
+    made(call, items)
 }
 
-fn prepend(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn prepend(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let mut items = elements(any(args, 0), |kind| format!("Cannot prepend on type {kind}"))?;
     items.insert(0, any(args, 1).clone());
-    made(host, items)
+    made(call, items)
 }
 
 /// One element, without copying the list.
@@ -136,80 +136,80 @@ fn one(value: &Value, what: &str, at: impl FnOnce(&List) -> Option<Value>) -> Re
     }
 }
 
-fn first(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn first(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     one(any(args, 0), "first", |list| list.items().first().cloned())
 }
 
-fn last(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn last(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     one(any(args, 0), "last", |list| list.items().last().cloned())
 }
 
-fn rest(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn rest(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let mut items = elements(any(args, 0), |kind| format!("Cannot find rest on type {kind}"))?;
     if items.is_empty() {
         return Ok(Value::List(List::nil(LIST)));
     }
     items.remove(0);
-    made(host, items)
+    made(call, items)
 }
 
-fn initial(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn initial(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let mut items = elements(any(args, 0), |kind| format!("Cannot find initial on type {kind}"))?;
     if items.pop().is_none() {
         return Ok(Value::List(List::nil(LIST)));
     }
-    made(host, items)
+    made(call, items)
 }
 
-fn reverse(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn reverse(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let mut items = elements(any(args, 0), |kind| format!("Cannot find reverse on type {kind}"))?;
     items.reverse();
-    made(host, items)
+    made(call, items)
 }
 
 /// Accounts for comparing each of `items` with up to `others` values.
-fn reserve_comparisons(host: &mut Host<'_>, items: usize, others: usize) -> Result<()> {
-    host.reserve(items.saturating_mul(others).saturating_mul(2))
+fn reserve_comparisons(call: &mut CallContext<'_>, items: usize, others: usize) -> Result<()> {
+    call.reserve(items.saturating_mul(others).saturating_mul(2))
 }
 
-fn uniq(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn uniq(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let items = elements(any(args, 0), |kind| format!("Cannot find uniq on type {kind}"))?;
-    host.weigh(any(args, 0))?;
+    call.weigh(any(args, 0))?;
     let mut kept: Vec<Value> = Vec::new();
     for item in items {
-        reserve_comparisons(host, 1, kept.len())?;
+        reserve_comparisons(call, 1, kept.len())?;
         if !kept.iter().any(|there| equal(&item, there)) {
             kept.push(item);
         }
     }
-    made(host, kept)
+    made(call, kept)
 }
 
-fn without(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn without(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let mut items = elements(any(args, 0), |kind| format!("Cannot find without on type {kind}"))?;
     let out = from(args, 1);
-    host.weigh(any(args, 0))?;
-    reserve_comparisons(host, items.len(), out.len())?;
+    call.weigh(any(args, 0))?;
+    reserve_comparisons(call, items.len(), out.len())?;
     items.retain(|item| !out.iter().any(|other| equal(item, other)));
-    made(host, items)
+    made(call, items)
 }
 
-fn compact(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn compact(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let mut items = elements(any(args, 0), |kind| format!("Cannot compact on type {kind}"))?;
     items.retain(|item| !is_empty(item));
-    made(host, items)
+    made(call, items)
 }
 
-fn has(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn has(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     if matches!(any(args, 1), Value::Nil) {
         return Ok(Value::Bool(false));
     }
     let items = elements(any(args, 1), |kind| format!("Cannot find has on type {kind}"))?;
-    host.weigh(any(args, 1))?;
+    call.weigh(any(args, 1))?;
     Ok(Value::Bool(items.iter().any(|item| equal(item, any(args, 0)))))
 }
 
-fn slice(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn slice(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let value = any(args, 0);
     let items = elements(value, |kind| format!("list should be type of slice or array but {kind}"))?;
     if items.is_empty() {
@@ -220,7 +220,7 @@ fn slice(host: &mut Host<'_>, args: &[Value]) -> Result {
     let Some(part) = range.and_then(|(start, end)| items.get(start..end)) else {
         return fail("reflect.Value.Slice: slice index out of bounds");
     };
-    host.reserve(part.len() * ELEMENT)?;
+    call.reserve(part.len() * ELEMENT)?;
     Ok(match value {
         Value::List(list) => Value::List(List::new(list.list_type(), part.to_vec())),
         _ => crate::args::make_bytes(
@@ -229,11 +229,11 @@ fn slice(host: &mut Host<'_>, args: &[Value]) -> Result {
     })
 }
 
-fn concat(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn concat(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let mut all = Vec::new();
     for value in args {
         all.append(&mut elements(value, |kind| format!("Cannot concat type {kind} as list"))?);
-        host.reserve(all.len().saturating_mul(ELEMENT))?;
+        call.reserve(all.len().saturating_mul(ELEMENT))?;
     }
     if all.is_empty() {
         return Ok(Value::List(List::nil(LIST)));
@@ -241,9 +241,9 @@ fn concat(host: &mut Host<'_>, args: &[Value]) -> Result {
     Ok(make_list(all))
 }
 
-fn chunk(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn chunk(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let items = elements(any(args, 1), |kind| format!("Cannot chunk type {kind}"))?;
-    host.reserve(items.len().saturating_mul(2 * ELEMENT))?;
+    call.reserve(items.len().saturating_mul(2 * ELEMENT))?;
     let chunks: Vec<Value> = match usize::try_from(int(args, 0)) {
         Ok(size) if size > 0 => items.chunks(size).map(|chunk| make_list(chunk.to_vec())).collect(),
         _ => return fail("runtime error: makeslice: len out of range"),
@@ -251,29 +251,29 @@ fn chunk(host: &mut Host<'_>, args: &[Value]) -> Result {
     Ok(Value::List(List::new(LISTS, chunks)))
 }
 
-fn sort_alpha(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn sort_alpha(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let value = any(args, 0);
     let texts = if list(value).is_some() {
-        let mut texts = strslice(host, value)?;
+        let mut texts = strslice(call, value)?;
         texts.sort();
         texts
     } else if kind(value) == "invalid" {
-        vec![strval(host, value)?]
+        vec![strval(call, value)?]
     } else {
-        strslice(host, value)?
+        strslice(call, value)?
     };
     Ok(Value::List(List::of_strings(texts)))
 }
 
 /// The numbers from `start` up to `stop`, exclusive.
-fn numbers(host: &mut Host<'_>, start: i64, stop: i64, step: i64) -> Result<Vec<i64>> {
+fn numbers(call: &mut CallContext<'_>, start: i64, stop: i64, step: i64) -> Result<Vec<i64>> {
     let down = stop < start;
     if (down && step >= 0) || (!down && step <= 0) {
         return Ok(Vec::new());
     }
     let distance = i128::from(stop).abs_diff(i128::from(start));
     let count = distance.div_ceil(u128::from(step.unsigned_abs()));
-    host.reserve(usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(ELEMENT))?;
+    call.reserve(usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(ELEMENT))?;
     let mut numbers = Vec::new();
     let mut next = Some(start);
     while let Some(n) = next.filter(|n| if down { *n > stop } else { *n < stop }) {
@@ -287,16 +287,16 @@ fn ints(numbers: Vec<i64>) -> Value {
     Value::List(List::new(Type::INTS, numbers.into_iter().map(Value::Int).collect()))
 }
 
-fn until(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn until(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let count = int(args, 0);
-    Ok(ints(numbers(host, 0, count, if count < 0 { -1 } else { 1 })?))
+    Ok(ints(numbers(call, 0, count, if count < 0 { -1 } else { 1 })?))
 }
 
-fn until_step(host: &mut Host<'_>, args: &[Value]) -> Result {
-    Ok(ints(numbers(host, int(args, 0), int(args, 1), int(args, 2))?))
+fn until_step(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    Ok(ints(numbers(call, int(args, 0), int(args, 1), int(args, 2))?))
 }
 
-fn seq(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn seq(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let direction = |start: i64, end: i64| if end < start { -1 } else { 1 };
     let (start, step, end) = match args.len() {
         1 => (1, direction(1, int(args, 0)), int(args, 0)),
@@ -308,7 +308,7 @@ fn seq(host: &mut Host<'_>, args: &[Value]) -> Result {
     if args.len() == 3 && increment < 0 && step > 0 {
         return Ok(Value::from(""));
     }
-    let numbers = numbers(host, start, end.saturating_add(increment), step)?;
+    let numbers = numbers(call, start, end.saturating_add(increment), step)?;
     let texts: Vec<String> = numbers.iter().map(i64::to_string).collect();
     Ok(Value::from(texts.join(" ")))
 }

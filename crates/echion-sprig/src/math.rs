@@ -1,6 +1,6 @@
 //! Numbers.
 
-use echion_template::{Function, Host, takes};
+use echion_template::{CallContext, Function, takes};
 use echion_value::Value;
 
 use crate::args::{ANY, FLOAT, INT, INT64, Result, any, fail, from, int};
@@ -33,19 +33,19 @@ pub(crate) static ALL: &[Function] = &[
     ),
 ];
 
-fn add(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn add(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::Int64(args.iter().fold(0, |sum, v| sum.wrapping_add(to_int64(v)))))
 }
 
-fn add1(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn add1(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::Int64(to_int64(any(args, 0)).wrapping_add(1)))
 }
 
-fn sub(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn sub(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::Int64(to_int64(any(args, 0)).wrapping_sub(to_int64(any(args, 1)))))
 }
 
-fn mul(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn mul(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::Int64(args.iter().fold(1, |product, v| product.wrapping_mul(to_int64(v)))))
 }
 
@@ -56,19 +56,19 @@ fn quotient(args: &[Value], divide: fn(i64, i64) -> i64) -> Result {
     }
 }
 
-fn div(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn div(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     quotient(args, i64::wrapping_div)
 }
 
-fn modulo(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn modulo(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     quotient(args, i64::wrapping_rem)
 }
 
-fn max(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn max(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::Int64(args.iter().map(to_int64).max().unwrap_or(0)))
 }
 
-fn min(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn min(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::Int64(args.iter().map(to_int64).min().unwrap_or(0)))
 }
 
@@ -83,23 +83,23 @@ fn decimal(first: &Value, others: &[Value], operation: Operation) -> Result {
     Ok(Value::Float(result.to_float()))
 }
 
-fn addf(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn addf(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     decimal(&Value::Float(0.0), args, Decimal::add)
 }
 
-fn add1f(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn add1f(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     decimal(any(args, 0), &[Value::Int(1)], Decimal::add)
 }
 
-fn subf(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn subf(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     decimal(any(args, 0), from(args, 1), Decimal::subtract)
 }
 
-fn mulf(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn mulf(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     decimal(any(args, 0), from(args, 1), Decimal::multiply)
 }
 
-fn divf(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn divf(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     decimal(any(args, 0), from(args, 1), Decimal::divide)
 }
 
@@ -110,23 +110,23 @@ fn extreme(args: &[Value], wins: fn(f64, f64) -> f64) -> Result {
     Ok(Value::Float(all.fold(first, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { wins(a, b) })))
 }
 
-fn maxf(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn maxf(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     extreme(args, f64::max)
 }
 
-fn minf(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn minf(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     extreme(args, f64::min)
 }
 
-fn floor(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn floor(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::Float(to_float64(any(args, 0)).floor()))
 }
 
-fn ceil(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn ceil(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::Float(to_float64(any(args, 0)).ceil()))
 }
 
-fn round(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn round(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let value = to_float64(any(args, 0));
     let round_up_from = args.get(2).map_or(0.5, to_float64);
     let places = i32::try_from(int(args, 1).clamp(-400, 400)).unwrap_or(0);

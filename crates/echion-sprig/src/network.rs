@@ -1,6 +1,6 @@
 //! Host names.
 
-use echion_template::{Function, Host, Uses, takes};
+use echion_template::{CallContext, Function, Uses, takes};
 use echion_value::Value;
 
 use crate::args::{Result, TEXT, text};
@@ -9,6 +9,6 @@ pub(crate) static ALL: &[Function] = &[Function::new("getHostByName", takes(&[TE
     .doc("an address of a host", "{{getHostByName \"example.org\"}}", "")
     .using(Uses::NETWORK)];
 
-fn address(host: &mut Host<'_>, args: &[Value]) -> Result {
-    Ok(Value::from(host.resolve(&text(args, 0).to_text())?))
+fn address(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    Ok(Value::from(call.resolve(&text(args, 0).to_text())?))
 }

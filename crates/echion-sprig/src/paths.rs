@@ -1,6 +1,6 @@
 //! Paths with slashes. They are texts; nothing reads a file system.
 
-use echion_template::{Function, Host, takes};
+use echion_template::{CallContext, Function, takes};
 use echion_value::Value;
 
 use crate::args::{BOOL, Result, TEXT, bytes, make_text};
@@ -30,7 +30,7 @@ pub(crate) static ALL: &[Function] = &[
     Function::new("osIsAbs", takes(&[TEXT], BOOL), is_abs).doc("the same as isAbs", "", ""),
 ];
 
-fn base(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn base(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let path = bytes(args, 0);
     if path.is_empty() {
         return Ok(Value::from("."));
@@ -40,13 +40,13 @@ fn base(_: &mut Host<'_>, args: &[Value]) -> Result {
     Ok(if last.is_empty() { Value::from("/") } else { make_text(last) })
 }
 
-fn dir(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn dir(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let path = bytes(args, 0);
     let end = path.iter().rposition(|b| *b == b'/').map_or(0, |i| i + 1);
     Ok(make_text(cleaned(path.get(..end).unwrap_or_default())))
 }
 
-fn clean(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn clean(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(make_text(cleaned(bytes(args, 0))))
 }
 
@@ -73,13 +73,13 @@ pub(crate) fn cleaned(path: &[u8]) -> Vec<u8> {
     }
 }
 
-fn ext(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn ext(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let path = bytes(args, 0);
     let last = path.rsplit(|b| *b == b'/').next().unwrap_or_default();
     let dot = last.iter().rposition(|b| *b == b'.');
     Ok(make_text(dot.and_then(|dot| last.get(dot..)).unwrap_or_default()))
 }
 
-fn is_abs(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn is_abs(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::Bool(bytes(args, 0).starts_with(b"/")))
 }

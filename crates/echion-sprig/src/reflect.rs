@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use echion_template::{Function, Host, takes};
+use echion_template::{CallContext, Function, takes};
 use echion_value::{Map, Value};
 
 use crate::args::{ANY, BOOL, Result, TEXT, any, bytes, fail, kind, type_name};
@@ -38,30 +38,30 @@ pub(crate) static ALL: &[Function] = &[
     Function::new("mustDeepCopy", takes(&[ANY], ANY).fallible(), deep_copy).doc("the same as deepCopy", "", ""),
 ];
 
-fn type_of(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn type_of(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::from(type_name(any(args, 0))))
 }
 
-fn type_is(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn type_is(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::Bool(bytes(args, 0) == type_name(any(args, 1)).as_bytes()))
 }
 
-fn type_is_like(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn type_is_like(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let name = type_name(any(args, 1));
     let target = bytes(args, 0);
     Ok(Value::Bool(target == name.as_bytes() || [b"*", target].concat() == name.as_bytes()))
 }
 
-fn kind_of(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn kind_of(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::from(kind(any(args, 0))))
 }
 
-fn kind_is(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn kind_is(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::Bool(bytes(args, 0) == kind(any(args, 1)).as_bytes()))
 }
 
-fn deep_equal(host: &mut Host<'_>, args: &[Value]) -> Result {
-    host.weigh(any(args, 0))?;
+fn deep_equal(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    call.weigh(any(args, 0))?;
     Ok(Value::Bool(equal(any(args, 0), any(args, 1))))
 }
 
@@ -70,12 +70,12 @@ pub(crate) fn equal(a: &Value, b: &Value) -> bool {
     echion_value::deep_equal(a, b, &mut || Ok::<(), Infallible>(())).unwrap_or_else(|never| match never {})
 }
 
-fn deep_copy(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn deep_copy(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let value = any(args, 0);
     if matches!(value, Value::Nil) {
         return fail("reflect: call of reflect.Value.Type on zero Value");
     }
-    host.weigh(value)?;
+    call.weigh(value)?;
     copy(value, 0)
 }
 

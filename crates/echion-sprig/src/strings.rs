@@ -1,6 +1,6 @@
 //! Texts: trimming, cutting, joining, splitting.
 
-use echion_template::{Function, Host, takes};
+use echion_template::{CallContext, Function, takes};
 use echion_value::strconv::decode_rune;
 use echion_value::{List, Map, Str, Type, Value, format, strconv};
 
@@ -110,7 +110,7 @@ pub(crate) static ALL: &[Function] = &[
     ),
 ];
 
-fn hello(_: &mut Host<'_>, _: &[Value]) -> Result {
+fn hello(_: &mut CallContext<'_>, _: &[Value]) -> Result {
     Ok(Value::from("Hello!"))
 }
 
@@ -146,34 +146,34 @@ fn trimmed(text: &[u8], out: impl Fn(Option<char>) -> bool) -> &[u8] {
     text.get(start..end).unwrap_or_default()
 }
 
-fn trim(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn trim(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(make_text(trimmed(bytes(args, 0), |c| c.is_some_and(char::is_whitespace))))
 }
 
-fn trim_all(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn trim_all(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let cutset: Vec<Option<char>> = runes(bytes(args, 0)).map(|(c, _)| c).collect();
     Ok(make_text(trimmed(bytes(args, 1), |c| cutset.contains(&c))))
 }
 
-fn trim_prefix(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn trim_prefix(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let text = bytes(args, 1);
     Ok(make_text(text.strip_prefix(bytes(args, 0)).unwrap_or(text)))
 }
 
-fn trim_suffix(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn trim_suffix(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let text = bytes(args, 1);
     Ok(make_text(text.strip_suffix(bytes(args, 0)).unwrap_or(text)))
 }
 
-fn contains(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn contains(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::Bool(find(bytes(args, 1), bytes(args, 0)).is_some()))
 }
 
-fn has_prefix(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn has_prefix(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::Bool(bytes(args, 1).starts_with(bytes(args, 0))))
 }
 
-fn has_suffix(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn has_suffix(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(Value::Bool(bytes(args, 1).ends_with(bytes(args, 0))))
 }
 
@@ -217,7 +217,7 @@ fn parts<'t>(text: &'t [u8], separator: &[u8], limit: usize) -> Vec<&'t [u8]> {
     parts
 }
 
-fn replace(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn replace(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let (old, new, text) = (bytes(args, 0), bytes(args, 1), bytes(args, 2));
     let mut pieces = parts(text, old, usize::MAX);
     if old.is_empty() {
@@ -228,25 +228,25 @@ fn replace(host: &mut Host<'_>, args: &[Value]) -> Result {
         }
     }
     let size = text.len() + new.len().saturating_mul(pieces.len().saturating_sub(1));
-    host.reserve(size)?;
+    call.reserve(size)?;
     Ok(make_text(pieces.join(new)))
 }
 
 /// So many copies of a text.
-fn copies(host: &mut Host<'_>, count: i64, text: &[u8]) -> Result<Vec<u8>> {
+fn copies(call: &mut CallContext<'_>, count: i64, text: &[u8]) -> Result<Vec<u8>> {
     let Ok(count) = usize::try_from(count) else { return fail("strings: negative Repeat count") };
     match text.len().checked_mul(count) {
         None => return fail("strings: Repeat output length overflow"),
-        Some(size) => host.reserve(size)?,
+        Some(size) => call.reserve(size)?,
     }
     Ok(text.repeat(count))
 }
 
-fn repeat(host: &mut Host<'_>, args: &[Value]) -> Result {
-    Ok(make_text(copies(host, int(args, 0), bytes(args, 1))?))
+fn repeat(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    Ok(make_text(copies(call, int(args, 0), bytes(args, 1))?))
 }
 
-fn trunc(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn trunc(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let text = bytes(args, 1);
     let count = int(args, 0);
     let size = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
@@ -255,7 +255,7 @@ fn trunc(_: &mut Host<'_>, args: &[Value]) -> Result {
     Ok(make_text(part.unwrap_or(text)))
 }
 
-fn substr(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn substr(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let (start, end, text) = (int(args, 0), int(args, 1), bytes(args, 2));
     let length = i64::try_from(text.len()).unwrap_or(i64::MAX);
     let bounds = |text: String| fail(format!("runtime error: slice bounds out of range {text}"));
@@ -279,11 +279,11 @@ fn substr(_: &mut Host<'_>, args: &[Value]) -> Result {
     Ok(make_text(text.get(range).unwrap_or_default()))
 }
 
-fn indented(host: &mut Host<'_>, args: &[Value], before: &[u8]) -> Result {
-    let padding = copies(host, int(args, 0), b" ")?;
+fn indented(call: &mut CallContext<'_>, args: &[Value], before: &[u8]) -> Result {
+    let padding = copies(call, int(args, 0), b" ")?;
     let text = bytes(args, 1);
     let lines = 1 + text.iter().filter(|b| **b == b'\n').count();
-    host.reserve(text.len() + padding.len().saturating_mul(lines) + before.len())?;
+    call.reserve(text.len() + padding.len().saturating_mul(lines) + before.len())?;
     let mut out = before.to_vec();
     for (i, line) in text.split(|b| *b == b'\n').enumerate() {
         if i > 0 {
@@ -295,15 +295,15 @@ fn indented(host: &mut Host<'_>, args: &[Value], before: &[u8]) -> Result {
     Ok(make_text(out))
 }
 
-fn indent(host: &mut Host<'_>, args: &[Value]) -> Result {
-    indented(host, args, b"")
+fn indent(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    indented(call, args, b"")
 }
 
-fn nindent(host: &mut Host<'_>, args: &[Value]) -> Result {
-    indented(host, args, b"\n")
+fn nindent(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    indented(call, args, b"\n")
 }
 
-fn plural(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn plural(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     Ok(any(args, usize::from(int(args, 2) != 1)).clone())
 }
 
@@ -319,19 +319,19 @@ fn each(args: &[Value], mut write: impl FnMut(&Value, &mut Vec<u8>) -> Result<()
     Ok(make_text(out))
 }
 
-fn quote(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn quote(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     each(args, |value, out| {
-        let quoted = strconv::quote(strval(host, value)?.as_bytes());
-        host.reserve(quoted.len())?;
+        let quoted = strconv::quote(strval(call, value)?.as_bytes());
+        call.reserve(quoted.len())?;
         out.extend_from_slice(quoted.as_bytes());
         Ok(())
     })
 }
 
-fn squote(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn squote(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     each(args, |value, out| {
-        let text = format::sprint(std::slice::from_ref(value), host.room())?;
-        host.reserve(text.len() + 2)?;
+        let text = format::sprint(std::slice::from_ref(value), call.room())?;
+        call.reserve(text.len() + 2)?;
         out.push(b'\'');
         out.extend_from_slice(&text);
         out.push(b'\'');
@@ -339,21 +339,21 @@ fn squote(host: &mut Host<'_>, args: &[Value]) -> Result {
     })
 }
 
-fn cat(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn cat(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let mut texts = Vec::new();
     for value in args.iter().filter(|value| !matches!(value, Value::Nil)) {
-        let text = format::sprint(std::slice::from_ref(value), host.room())?;
-        host.reserve(text.len() + 1)?;
+        let text = format::sprint(std::slice::from_ref(value), call.room())?;
+        call.reserve(text.len() + 1)?;
         texts.push(text);
     }
     Ok(make_text(texts.join(&b' ')))
 }
 
-fn join(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn join(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let separator = bytes(args, 0);
-    let texts = strslice(host, any(args, 1))?;
+    let texts = strslice(call, any(args, 1))?;
     let size = texts.iter().map(Str::len).sum::<usize>();
-    host.reserve(size.saturating_add(separator.len().saturating_mul(texts.len())))?;
+    call.reserve(size.saturating_add(separator.len().saturating_mul(texts.len())))?;
     let texts: Vec<&[u8]> = texts.iter().map(Str::as_bytes).collect();
     Ok(make_text(texts.join(separator)))
 }
@@ -363,25 +363,25 @@ fn numbered(parts: &[&[u8]]) -> Value {
     Value::Map(Map::new(Type::String, parts.iter().enumerate().map(entry).collect()))
 }
 
-fn split(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn split(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let parts = parts(bytes(args, 1), bytes(args, 0), usize::MAX);
-    host.reserve(parts.len().saturating_mul(32))?;
+    call.reserve(parts.len().saturating_mul(32))?;
     Ok(numbered(&parts))
 }
 
-fn splitn(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn splitn(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let limit = usize::try_from(int(args, 1)).unwrap_or(usize::MAX);
     let parts = parts(bytes(args, 2), bytes(args, 0), limit);
-    host.reserve(parts.len().saturating_mul(32))?;
+    call.reserve(parts.len().saturating_mul(32))?;
     Ok(numbered(&parts))
 }
 
-fn split_list(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn split_list(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let parts = parts(bytes(args, 1), bytes(args, 0), usize::MAX);
-    host.reserve(parts.len().saturating_mul(32))?;
+    call.reserve(parts.len().saturating_mul(32))?;
     Ok(Value::List(List::of_strings(parts)))
 }
 
-fn fail_with(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn fail_with(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     fail(text(args, 0).to_text())
 }

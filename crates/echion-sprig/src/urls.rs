@@ -1,6 +1,6 @@
 //! Addresses, taken apart and put together as Go does.
 
-use echion_template::{Function, Host, takes};
+use echion_template::{CallContext, Function, takes};
 use echion_value::{CallError, Map, Str, Type, Value};
 
 use crate::args::string;
@@ -19,7 +19,7 @@ pub(crate) static ALL: &[Function] = &[
     ),
 ];
 
-fn parse(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
+fn parse(_: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let source = string(args, 0);
     let refuse = |why: &str| {
         CallError(format!("unable to parse url: parse {}: {why}", echion_value::strconv::quote(source.as_bytes())))
@@ -104,7 +104,7 @@ fn unescape(text: &str) -> Result<Vec<u8>, String> {
     Ok(out)
 }
 
-fn join(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
+fn join(_: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let map = args.first().and_then(Value::as_map);
     let part = |key: &str| match map.and_then(|m| m.get(key)).map(std::borrow::Cow::into_owned) {
         None => Ok(Str::default()),

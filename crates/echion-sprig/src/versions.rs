@@ -4,7 +4,7 @@ use std::any::Any;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use echion_template::{Function, Host, takes};
+use echion_template::{CallContext, Function, takes};
 use echion_value::{CallError, Method, Object, ObjectType, Signature, Type, Value};
 
 use crate::args::string;
@@ -158,12 +158,12 @@ fn test(value: &Value, args: &[Value], holds: fn(Ordering) -> bool) -> Result<Va
     Ok(Value::Bool(holds(this(value)?.cmp(other(args)?))))
 }
 
-fn semver(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
+fn semver(_: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let version = Version::parse(&string(args, 0)).ok_or_else(|| CallError::new("invalid semantic version"))?;
     Ok(Value::Object(Arc::new(version)))
 }
 
-fn compare(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
+fn compare(_: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let constraint = string(args, 0);
     let alternatives =
         constraints(&constraint).ok_or_else(|| CallError(format!("improper constraint: {constraint}")))?;

@@ -1,6 +1,6 @@
 //! Making texts fit: abbreviations and line breaks. Widths count bytes, as in the reference.
 
-use echion_template::{Function, Host, takes};
+use echion_template::{CallContext, Function, takes};
 use echion_value::Value;
 
 use crate::args::{INT, Result, TEXT, bytes, int, make_text};
@@ -30,7 +30,7 @@ pub(crate) static ALL: &[Function] = &[
 
 const DOTS: &[u8] = b"...";
 
-fn abbrev(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn abbrev(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let text = bytes(args, 1);
     match usize::try_from(int(args, 0)) {
         Ok(width) if width >= 4 => Ok(make_text(abbreviated(text, 0, width))),
@@ -38,7 +38,7 @@ fn abbrev(_: &mut Host<'_>, args: &[Value]) -> Result {
     }
 }
 
-fn abbrev_both(_: &mut Host<'_>, args: &[Value]) -> Result {
+fn abbrev_both(_: &mut CallContext<'_>, args: &[Value]) -> Result {
     let (left, right, text) = (int(args, 0), int(args, 1), bytes(args, 2));
     if right < 4 || (left > 0 && right < 7) {
         return Ok(make_text(text));
@@ -71,16 +71,16 @@ fn abbreviated(text: &[u8], offset: usize, width: usize) -> Vec<u8> {
     [DOTS, text.get(text.len() - room..).unwrap_or_default()].concat()
 }
 
-fn wrap(host: &mut Host<'_>, args: &[Value]) -> Result {
-    wrapped(host, int(args, 0), b"\n", bytes(args, 1), false)
+fn wrap(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    wrapped(call, int(args, 0), b"\n", bytes(args, 1), false)
 }
 
-fn wrap_with(host: &mut Host<'_>, args: &[Value]) -> Result {
+fn wrap_with(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let between = bytes(args, 1);
-    wrapped(host, int(args, 0), if between.is_empty() { b"\n" } else { between }, bytes(args, 2), true)
+    wrapped(call, int(args, 0), if between.is_empty() { b"\n" } else { between }, bytes(args, 2), true)
 }
 
-fn wrapped(host: &mut Host<'_>, width: i64, between: &[u8], text: &[u8], breaks_words: bool) -> Result {
+fn wrapped(call: &mut CallContext<'_>, width: i64, between: &[u8], text: &[u8], breaks_words: bool) -> Result {
     let width = usize::try_from(width).unwrap_or(1).max(1);
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -100,12 +100,12 @@ fn wrapped(host: &mut Host<'_>, width: i64, between: &[u8], text: &[u8], breaks_
                 None => break,
             },
         };
-        host.reserve(between.len())?;
+        call.reserve(between.len())?;
         out.extend_from_slice(rest.get(..end).unwrap_or_default());
         out.extend_from_slice(between);
         rest = rest.get(next..).unwrap_or_default();
     }
-    host.reserve(text.len())?;
+    call.reserve(text.len())?;
     out.extend_from_slice(rest);
     Ok(make_text(out))
 }

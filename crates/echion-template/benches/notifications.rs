@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use echion_template::{Functions, Host, Limits, parse};
+use echion_template::{CallContext, Functions, Limits, parse};
 use echion_value::time::Time;
 use echion_value::{Map, Str, Value};
 
@@ -64,7 +64,7 @@ fn main() {
     let mut total = 0;
     for (name, text) in TEMPLATES {
         let template = parse(name, text, &functions).unwrap();
-        let render = || template.render(black_box(&data), &mut Host::new(Time::default()), &limits).unwrap();
+        let render = || template.render(black_box(&data), &mut CallContext::new(Time::default()), &limits).unwrap();
         // The best of several batches: other programs of the machine only ever add.
         let batch = || {
             let start = Instant::now();

@@ -241,7 +241,7 @@ impl<'a> Run<'a, '_, '_> {
             }
             Callee::Function(function) => {
                 let mark = self.arguments(name, signature, args, dot, last)?;
-                let result = (function.call)(self.host, self.stack.get(mark..).unwrap_or_default());
+                let result = (function.call)(self.call, self.stack.get(mark..).unwrap_or_default());
                 self.stack.truncate(mark);
                 self.finish(result, name, call, signature.result)
             }

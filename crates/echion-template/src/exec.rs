@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 use echion_value::{Value, format};
 
 use crate::Template;
+use crate::call::{CallContext, Limits};
 use crate::error::{Error, Phase};
-use crate::host::{Host, Limits};
 use crate::operand::{Operand, is_true};
 use crate::tree::{Action, Block, Branch, Command, Expr, ExprKind, Invocation, Node, Pipe};
 
@@ -79,7 +79,7 @@ pub(crate) struct Run<'a, 'r, 'h> {
     pub(crate) template: &'a Template,
     /// The template that is being executed.
     name: &'a str,
-    pub(crate) host: &'r mut Host<'h>,
+    pub(crate) call: &'r mut CallContext<'h>,
     limits: &'r Limits,
     pub(crate) out: Vec<u8>,
     /// Of all templates that are being executed; those of the current one begin at `floor`.
@@ -97,8 +97,13 @@ pub(crate) struct Run<'a, 'r, 'h> {
 }
 
 impl<'a, 'r, 'h> Run<'a, 'r, 'h> {
-    pub(crate) fn new(template: &'a Template, host: &'r mut Host<'h>, limits: &'r Limits, data: &'a Value) -> Self {
-        host.start(limits);
+    pub(crate) fn new(
+        template: &'a Template,
+        call: &'r mut CallContext<'h>,
+        limits: &'r Limits,
+        data: &'a Value,
+    ) -> Self {
+        call.start(limits);
         // What the last rendering needed is a good guess.
         let room = template.size.load(Ordering::Relaxed).max(template.text.len()).min(1 << 16);
         let mut variables = Vec::with_capacity(8);
@@ -106,7 +111,7 @@ impl<'a, 'r, 'h> Run<'a, 'r, 'h> {
         Self {
             template,
             name: &template.name,
-            host,
+            call,
             limits,
             out: Vec::with_capacity(room),
             variables,
@@ -159,7 +164,7 @@ impl<'a, 'r, 'h> Run<'a, 'r, 'h> {
         if self.steps > self.limits.steps {
             return self.over_budget(format_args!("the template takes more than {} steps", self.limits.steps));
         }
-        if self.host.is_expired() {
+        if self.call.is_expired() {
             return self.over_budget("the template takes too long");
         }
         self.next_look = (self.steps + STEPS_PER_LOOK).min(self.limits.steps.saturating_add(1));

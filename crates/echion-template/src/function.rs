@@ -5,11 +5,11 @@ use std::fmt;
 
 use echion_value::{CallError, Signature, Type, Value};
 
+use crate::call::CallContext;
 use crate::core;
-use crate::host::Host;
 
 /// What a function does. Its arguments fit its signature.
-pub type Body = fn(&mut Host<'_>, &[Value]) -> Result<Value, CallError>;
+pub type Body = fn(&mut CallContext<'_>, &[Value]) -> Result<Value, CallError>;
 
 /// A function that templates can call, with its documentation.
 pub struct Function {

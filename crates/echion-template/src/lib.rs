@@ -1,25 +1,25 @@
 //! Go's `text/template`: lex, parse, execute.
 //!
 //! ```
-//! use echion_template::{Functions, Host, Limits, parse};
+//! use echion_template::{Functions, CallContext, Limits, parse};
 //! use echion_value::{Value, time::Time};
 //!
 //! let template = parse("greeting", "Hello, {{.name}}!", &Functions::new(&[]))?;
 //! let data: Value = serde_json::from_str(r#"{"name": "Argo"}"#)?;
-//! let text = template.render(&data, &mut Host::new(Time::default()), &Limits::default())?;
+//! let text = template.render(&data, &mut CallContext::new(Time::default()), &Limits::default())?;
 //! assert_eq!(text, b"Hello, Argo!");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! A template is parsed once and rendered often. Rendering does no I/O; the time, randomness and host names come through a
-//! [`Host`], and [`Limits`] bound everything that a template can repeat, nest or produce.
+//! [`CallContext`], and [`Limits`] bound everything that a template can repeat, nest or produce.
 
+mod call;
 mod core;
 mod error;
 mod eval;
 mod exec;
 mod function;
-mod host;
 mod lexer;
 mod number;
 mod operand;
@@ -33,10 +33,10 @@ use std::sync::atomic::AtomicUsize;
 
 use echion_value::Value;
 
+pub use call::{CallContext, Expired, Limits, Random, Resolve};
 pub use core::{ALL as OWN, escape};
 pub use error::{Error, Phase};
 pub use function::{Body, Function, Functions, Uses, takes};
-pub use host::{Expired, Host, Limits, Random, Resolve};
 pub use origin::Origin;
 pub use reads::Reads;
 
@@ -64,8 +64,8 @@ impl Template {
     ///
     /// # Errors
     /// When template and data do not fit, or the template asks for too much. The error holds what was written before.
-    pub fn render(&self, data: &Value, host: &mut Host<'_>, limits: &Limits) -> Result<Vec<u8>, Box<Error>> {
-        let mut run = exec::Run::new(self, host, limits, data);
+    pub fn render(&self, data: &Value, call: &mut CallContext<'_>, limits: &Limits) -> Result<Vec<u8>, Box<Error>> {
+        let mut run = exec::Run::new(self, call, limits, data);
         match run.whole(data) {
             Ok(()) => Ok(run.out),
             Err(error) => Err(error.with_partial(run.out)),

@@ -3,7 +3,7 @@
 use echion_value::Value;
 
 use crate::exec::{Mark, Run};
-use crate::{Host, Limits, Template};
+use crate::{CallContext, Limits, Template};
 
 /// Where a byte of an output comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +24,8 @@ impl Template {
     ///
     /// This renders once more and keeps book, for those who have found something wrong with an output.
     #[must_use]
-    pub fn origin(&self, data: &Value, host: &mut Host<'_>, limits: &Limits, offset: usize) -> Option<Origin> {
-        let mut run = Run::new(self, host, limits, data);
+    pub fn origin(&self, data: &Value, call: &mut CallContext<'_>, limits: &Limits, offset: usize) -> Option<Origin> {
+        let mut run = Run::new(self, call, limits, data);
         run.marks = Some(Vec::new());
         // An output that ends early still has its beginning.
         drop(run.whole(data));

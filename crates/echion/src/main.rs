@@ -1,5 +1,6 @@
 //! The program: arguments, commands, printing. The only crate that names all others, reads the environment and exits.
 
+mod ambient;
 mod arena;
 mod args;
 mod commands;
@@ -12,7 +13,6 @@ mod print;
 mod report;
 mod repository;
 mod setup;
-mod world;
 mod yaml;
 
 use std::process::ExitCode;

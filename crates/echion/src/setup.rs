@@ -10,7 +10,7 @@ use echion_runtime::engine::{Config, Documents, DocumentsError, Sources};
 use echion_runtime::model::{Environment, Resource, Secret, SharedLedger, Tenant, yaml};
 use echion_runtime::value::Value;
 
-use crate::world::System;
+use crate::ambient::System;
 use crate::{Failure, args, print};
 
 const CONFIG_MAP: &str = "argocd-notifications-cm";
@@ -74,7 +74,7 @@ pub(crate) fn context() -> EvaluationContext {
 
 /// A moment in milliseconds since 1970, with everything that conditions and templates may query.
 pub(crate) fn moment(millis: i64) -> EvaluationContext {
-    EvaluationContext::at_millis(millis, Arc::new(NoRepository)).with_world(Arc::new(System))
+    EvaluationContext::at_millis(millis, Arc::new(NoRepository)).with_ambient(Arc::new(System))
 }
 
 /// Ends when the process is asked to end.

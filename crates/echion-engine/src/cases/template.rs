@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use echion_template::{Host, Limits, Phase};
+use echion_template::{CallContext, Limits, Phase};
 use echion_value::{Map, Str, Type, Value};
 use serde_json::{Value as Json, json};
 
@@ -31,8 +31,8 @@ pub fn answer(case: &Json) -> Json {
         bytes.iter_mut().for_each(|byte| *byte = next(&mut seed));
         Ok(())
     };
-    let mut host = Host::new(now(case)).with_random(&mut random);
-    match template.render(&data, &mut host, &Limits::default()) {
+    let mut call = CallContext::new(now(case)).with_random(&mut random);
+    match template.render(&data, &mut call, &Limits::default()) {
         Ok(out) => written(json!({"id": id}), "out", &out),
         Err(error) => {
             let kind = if error.phase() == Phase::Parse { "parse_err" } else { "err" };

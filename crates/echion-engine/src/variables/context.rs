@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use echion_expr::Context;
-use echion_model::{RenderContext, Resource, World};
+use echion_model::{Ambient, RenderContext, Resource};
 use echion_value::time::Time;
 use echion_value::{Map, Str, Type, Value};
 
@@ -20,7 +20,7 @@ pub struct EvaluationContext {
     strings: Value,
     variable: Str,
     repository: Arc<dyn Repository>,
-    world: Option<Arc<dyn World>>,
+    ambient: Option<Arc<dyn Ambient>>,
     lookups: bool,
     progress: Option<Progress>,
 }
@@ -41,7 +41,7 @@ impl EvaluationContext {
             strings: Value::Map(strings()),
             variable,
             repository,
-            world: None,
+            ambient: None,
             lookups: true,
             progress: None,
         }
@@ -60,10 +60,10 @@ impl EvaluationContext {
         Self::new(Time::from_unix(millis.div_euclid(1000), nanos), repository)
     }
 
-    /// The same with a world around it.
+    /// The same with the ambient things.
     #[must_use]
-    pub fn with_world(self, world: Arc<dyn World>) -> Self {
-        Self { world: Some(world), ..self }
+    pub fn with_ambient(self, ambient: Arc<dyn Ambient>) -> Self {
+        Self { ambient: Some(ambient), ..self }
     }
 
     /// The same with another repository to ask.
@@ -99,7 +99,7 @@ impl EvaluationContext {
     /// What texts are rendered with.
     #[must_use]
     pub fn render_context<'a>(&'a self, variables: &'a Value) -> RenderContext<'a> {
-        RenderContext { variables, now: self.now_millis(), world: self.world.as_deref(), lookups: self.lookups }
+        RenderContext { variables, now: self.now_millis(), ambient: self.ambient.as_deref(), lookups: self.lookups }
     }
 
     /// The time in Unix seconds.
@@ -150,7 +150,7 @@ impl EvaluationContext {
 
     /// Does something with a context for expressions, whose time begins now.
     pub(crate) fn with_context<T>(&self, act: impl FnOnce(&Context<'_>) -> T) -> T {
-        let deadline = Deadline::new(self.world.as_deref());
+        let deadline = Deadline::new(self.ambient.as_deref());
         let expired = || deadline.is_over();
         act(&Context { now: self.now.clone(), expired: Some(&expired), ..Context::default() })
     }

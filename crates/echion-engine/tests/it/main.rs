@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly")]
 
+mod ambient;
 mod configuration;
 mod docs;
 mod legacy;
 mod planning;
 mod random;
-mod world;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -139,9 +139,9 @@ impl Repository for NoRepository {
 }
 
 #[derive(Debug)]
-struct World(tokio::time::Instant);
+struct Ambient(tokio::time::Instant);
 
-impl echion_model::World for World {
+impl echion_model::Ambient for Ambient {
     fn random(&self, bytes: &mut [u8]) -> Result<(), String> {
         bytes.fill(7);
         Ok(())
@@ -237,7 +237,7 @@ impl Bench {
             repository: None,
             namespaces: Namespaces::all(),
             moment: Arc::new(move |now| {
-                EvaluationContext::at_millis(now, Arc::new(NoRepository)).with_world(Arc::new(World(start)))
+                EvaluationContext::at_millis(now, Arc::new(NoRepository)).with_ambient(Arc::new(Ambient(start)))
             }),
             // A minute is a second here.
             clock: Arc::new(move || 1_730_635_200_000 + 60 * i64::try_from(start.elapsed().as_millis()).unwrap()),

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use echion_template::Host;
+use echion_template::CallContext;
 use echion_value::time::Time;
 use echion_value::{Value, format};
 use sha2::{Digest, Sha256};
@@ -43,22 +43,22 @@ struct Issuer {
 }
 
 /// `genCA` and `genCAWithKey`
-pub(super) fn ca(host: &mut Host<'_>, args: &[Value]) -> Result {
-    let key = key_at(host, args, 2)?;
+pub(super) fn ca(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    let key = key_at(call, args, 2)?;
     let request =
         Request { name: bytes(args, 0), addresses: Vec::new(), hosts: Vec::new(), days: int(args, 1), authority: true };
-    issue(host, &request, &key, None)
+    issue(call, &request, &key, None)
 }
 
 /// `genSelfSignedCert` and `genSelfSignedCertWithKey`
-pub(super) fn self_signed(host: &mut Host<'_>, args: &[Value]) -> Result {
-    let key = key_at(host, args, 4)?;
-    issue(host, &Request::read(args)?, &key, None)
+pub(super) fn self_signed(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    let key = key_at(call, args, 4)?;
+    issue(call, &Request::read(args)?, &key, None)
 }
 
 /// `genSignedCert` and `genSignedCertWithKey`
-pub(super) fn signed(host: &mut Host<'_>, args: &[Value]) -> Result {
-    let key = key_at(host, args, 5)?;
+pub(super) fn signed(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    let key = key_at(call, args, 5)?;
     let field = |name: &str| match any(args, 4) {
         Value::Object(authority) => authority.field(name).unwrap_or_default(),
         _ => Value::Nil,
@@ -69,11 +69,11 @@ pub(super) fn signed(host: &mut Host<'_>, args: &[Value]) -> Result {
     };
     let signer =
         Key::from_pem(bytes(&[field("Key")], 0)).or_else(|e| fail(format!("error parsing private key: {e}")))?;
-    issue(host, &Request::read(args)?, &key, Some((&issuer, &signer)))
+    issue(call, &Request::read(args)?, &key, Some((&issuer, &signer)))
 }
 
 /// `buildCustomCert`
-pub(super) fn custom(host: &mut Host<'_>, args: &[Value]) -> Result {
+pub(super) fn custom(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let Ok(cert) = from_base64(bytes(args, 0)) else { return fail("unable to decode base64 certificate") };
     let Ok(key) = from_base64(bytes(args, 1)) else { return fail("unable to decode base64 private key") };
     let Some((_, decoded)) = pem::decode(&cert) else { return fail("unable to decode certificate") };
@@ -81,14 +81,14 @@ pub(super) fn custom(host: &mut Host<'_>, args: &[Value]) -> Result {
         return fail("error parsing certificate: decodedCert.Bytes: x509: malformed certificate");
     }
     Key::from_pem(&key).or_else(|error| fail(format!("error parsing private key: {error}")))?;
-    host.reserve(cert.len() + key.len())?;
+    call.reserve(cert.len() + key.len())?;
     Ok(Value::Object(Arc::new(Certificate { cert, key })))
 }
 
 /// The key in that argument, or a new one where there is no such argument.
-fn key_at(host: &mut Host<'_>, args: &[Value], at: usize) -> Result<Key> {
+fn key_at(call: &mut CallContext<'_>, args: &[Value], at: usize) -> Result<Key> {
     match args.get(at) {
-        None => Key::new(host),
+        None => Key::new(call),
         Some(_) => Key::from_pem(bytes(args, at)).or_else(|error| fail(format!("parsing private key: {error}"))),
     }
 }
@@ -211,9 +211,9 @@ impl Issuer {
     }
 }
 
-fn issue(host: &mut Host<'_>, request: &Request<'_>, key: &Key, issuer: Option<(&Issuer, &Key)>) -> Result {
-    let serial: [u8; 16] = random(host)?;
-    let until = Time::from_unix(host.now.unix().saturating_add(request.days.saturating_mul(DAY)), 0);
+fn issue(call: &mut CallContext<'_>, request: &Request<'_>, key: &Key, issuer: Option<(&Issuer, &Key)>) -> Result {
+    let serial: [u8; 16] = random(call)?;
+    let until = Time::from_unix(call.now.unix().saturating_add(request.days.saturating_mul(DAY)), 0);
     let (public, bytes) = key.public()?;
     let own = subject(request.name);
     let (issuer, signer) = issuer.map_or((None, key), |(issuer, key)| (Some(issuer), key));
@@ -228,7 +228,7 @@ fn issue(host: &mut Host<'_>, request: &Request<'_>, key: &Key, issuer: Option<(
             der::integer(&serial),
             signer.algorithm(),
             issuer.map_or_else(|| own.clone(), |issuer| issuer.subject.clone()),
-            der::of(SEQUENCE, &[moment(&host.now)?, moment(&until)?]),
+            der::of(SEQUENCE, &[moment(&call.now)?, moment(&until)?]),
             own.clone(),
             public,
             request.extensions(&bytes, other),
@@ -237,6 +237,6 @@ fn issue(host: &mut Host<'_>, request: &Request<'_>, key: &Key, issuer: Option<(
     let signature = signer.sign(&body)?;
     let whole = der::of(SEQUENCE, &[body, signer.algorithm(), der::bits(&signature)]);
     let certificate = Certificate { cert: pem::encode("CERTIFICATE", &whole), key: key.to_pem()? };
-    host.reserve(certificate.cert.len() + certificate.key.len())?;
+    call.reserve(certificate.cert.len() + certificate.key.len())?;
     Ok(Value::Object(Arc::new(certificate)))
 }

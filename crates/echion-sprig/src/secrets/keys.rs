@@ -1,6 +1,6 @@
 //! Private keys: making, reading, writing and using them.
 
-use echion_template::Host;
+use echion_template::CallContext;
 use echion_value::Value;
 use p256::ecdsa::signature::Signer;
 use ring::signature::{Ed25519KeyPair, KeyPair};
@@ -35,8 +35,8 @@ pub(super) enum Key {
     Ed25519([u8; 32]),
 }
 
-/// The host's randomness as the crates want it, and what went wrong with it.
-struct Source<'a, 'h>(&'a mut Host<'h>, Result<()>);
+/// The call's randomness as the crates want it, and what went wrong with it.
+struct Source<'a, 'h>(&'a mut CallContext<'h>, Result<()>);
 
 impl TryRng for Source<'_, '_> {
     type Error = Infallible;
@@ -64,11 +64,11 @@ impl TryRng for Source<'_, '_> {
 impl TryCryptoRng for Source<'_, '_> {}
 
 /// `genPrivateKey`
-pub(super) fn generate(host: &mut Host<'_>, args: &[Value]) -> Result {
+pub(super) fn generate(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let key = match bytes(args, 0) {
-        b"" | b"rsa" => Key::rsa(host, LONG)?,
-        b"ecdsa" => Key::ecdsa(host)?,
-        b"ed25519" => Key::Ed25519(random(host)?),
+        b"" | b"rsa" => Key::rsa(call, LONG)?,
+        b"ecdsa" => Key::ecdsa(call)?,
+        b"ed25519" => Key::Ed25519(random(call)?),
         b"dsa" => return fail("DSA keys are not made: nothing accepts them any more"),
         other => return Ok(make_text([b"Unknown type ", other].concat())),
     };
@@ -77,14 +77,14 @@ pub(super) fn generate(host: &mut Host<'_>, args: &[Value]) -> Result {
 
 impl Key {
     /// A new key for a certificate.
-    pub(super) fn new(host: &mut Host<'_>) -> Result<Self> {
-        Self::rsa(host, SHORT)
+    pub(super) fn new(call: &mut CallContext<'_>) -> Result<Self> {
+        Self::rsa(call, SHORT)
     }
 
-    fn rsa(host: &mut Host<'_>, bits: usize) -> Result<Self> {
-        host.work(WORK)?;
-        random::<1>(host)?;
-        let mut source = Source(host, Ok(()));
+    fn rsa(call: &mut CallContext<'_>, bits: usize) -> Result<Self> {
+        call.work(WORK)?;
+        random::<1>(call)?;
+        let mut source = Source(call, Ok(()));
         let key = PrivateKey::new(&mut source, bits);
         source.1?;
         match key {
@@ -93,10 +93,10 @@ impl Key {
         }
     }
 
-    fn ecdsa(host: &mut Host<'_>) -> Result<Self> {
+    fn ecdsa(call: &mut CallContext<'_>) -> Result<Self> {
         loop {
             // Nearly every number is one of the curve's.
-            let secret: [u8; 32] = random(host)?;
+            let secret: [u8; 32] = random(call)?;
             if let Ok(key) = p256::ecdsa::SigningKey::from_slice(&secret) {
                 return Ok(Self::Ecdsa(key));
             }

@@ -1,6 +1,6 @@
 //! Keys, certificates and passwords.
 //!
-//! All randomness comes from the host, so that the same bytes make the same key. Each call is hard work, and the host says how
+//! All randomness comes from the call, so that the same bytes make the same key. Each call is hard work, and the call says how
 //! much of it a template may ask for.
 
 mod cert;
@@ -9,7 +9,7 @@ mod keys;
 mod pass;
 mod pem;
 
-use echion_template::{Function, Host, Uses, takes};
+use echion_template::{CallContext, Function, Uses, takes};
 use echion_value::{Object, ObjectType, Type, Value};
 
 use crate::args::{INT, LIST, Result, TEXT};
@@ -20,7 +20,7 @@ const CERTIFICATE: Type = Type::Named(NAME);
 const fn makes(
     name: &'static str,
     params: &'static [Type],
-    call: fn(&mut Host<'_>, &[Value]) -> Result,
+    call: fn(&mut CallContext<'_>, &[Value]) -> Result,
     about: &'static str,
     example: &'static str,
 ) -> Function {
@@ -139,8 +139,8 @@ impl Object for Certificate {
 }
 
 /// Random bytes of a fixed number.
-fn random<const N: usize>(host: &mut Host<'_>) -> Result<[u8; N]> {
+fn random<const N: usize>(call: &mut CallContext<'_>) -> Result<[u8; N]> {
     let mut bytes = [0; N];
-    host.random(&mut bytes)?;
+    call.random(&mut bytes)?;
     Ok(bytes)
 }

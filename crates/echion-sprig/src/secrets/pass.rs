@@ -2,7 +2,7 @@
 
 use aes::Aes256;
 use aes::cipher::{Block, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
-use echion_template::Host;
+use echion_template::CallContext;
 use echion_value::Value;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -17,26 +17,26 @@ const BLOCK: usize = 16;
 /// More is refused by bcrypt, whose state has no room for it.
 const LONGEST: usize = 72;
 
-pub(super) fn bcrypt(host: &mut Host<'_>, args: &[Value]) -> Result {
-    hashed(host, bytes(args, 0)).map(make_text)
+pub(super) fn bcrypt(call: &mut CallContext<'_>, args: &[Value]) -> Result {
+    hashed(call, bytes(args, 0)).map(make_text)
 }
 
-pub(super) fn htpasswd(host: &mut Host<'_>, args: &[Value]) -> Result {
+pub(super) fn htpasswd(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let (user, password) = (bytes(args, 0), bytes(args, 1));
     if user.contains(&b':') {
         return Ok(make_text([b"invalid username: ", user].concat()));
     }
-    Ok(make_text([user, b":", &hashed(host, password)?].concat()))
+    Ok(make_text([user, b":", &hashed(call, password)?].concat()))
 }
 
 /// The hash, or the text that says why there is none.
-fn hashed(host: &mut Host<'_>, password: &[u8]) -> Result<Vec<u8>> {
+fn hashed(call: &mut CallContext<'_>, password: &[u8]) -> Result<Vec<u8>> {
     const COST: u32 = 10;
     if password.len() > LONGEST {
         return Ok(b"failed to encrypt string with bcrypt: bcrypt: password length exceeds 72 bytes".to_vec());
     }
-    host.work(WORK)?;
-    let salt = random(host)?;
+    call.work(WORK)?;
+    let salt = random(call)?;
     match bcrypt::hash_with_salt(password, COST, salt) {
         Ok(parts) => Ok(parts.format_for_version(bcrypt::Version::TwoA).into_bytes()),
         Err(error) => Ok(format!("failed to encrypt string with bcrypt: {error}").into_bytes()),
@@ -91,7 +91,7 @@ fn class(letter: u8) -> &'static [u8] {
     }
 }
 
-pub(super) fn derive(host: &mut Host<'_>, args: &[Value]) -> Result {
+pub(super) fn derive(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     const SEED: &[u8] = b"com.lyndir.masterpassword";
     let counter = match args.first() {
         Some(Value::Uint64(counter)) => u32::try_from(*counter).ok(),
@@ -102,7 +102,7 @@ pub(super) fn derive(host: &mut Host<'_>, args: &[Value]) -> Result {
     let Some(patterns) = patterns(kind) else {
         return Ok(make_text([b"cannot find password template ", kind].concat()));
     };
-    host.work(WORK)?;
+    call.work(WORK)?;
     let length = |text: &[u8]| u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes();
     let salt = [SEED, &length(user), user].concat();
     let (Ok(params), mut key) = (scrypt::Params::new(15, 8, 2), [0; 64]) else { return fail("no such parameters") };
@@ -131,14 +131,14 @@ fn cipher(password: &[u8]) -> Aes256 {
     Aes256::new(&key.into())
 }
 
-pub(super) fn encrypt(host: &mut Host<'_>, args: &[Value]) -> Result {
+pub(super) fn encrypt(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let (password, text) = (bytes(args, 0), bytes(args, 1));
     if text.is_empty() {
         return Ok(make_text(""));
     }
-    host.reserve(text.len().saturating_mul(2))?;
+    call.reserve(text.len().saturating_mul(2))?;
     let cipher = cipher(password);
-    let mut before: [u8; BLOCK] = random(host)?;
+    let mut before: [u8; BLOCK] = random(call)?;
     let mut out = before.to_vec();
     let padding = BLOCK - text.len() % BLOCK;
     let padded = [text, &vec![u8::try_from(padding).unwrap_or_default(); padding]].concat();
@@ -154,12 +154,12 @@ pub(super) fn encrypt(host: &mut Host<'_>, args: &[Value]) -> Result {
     Ok(make_text(base64_of(&out)))
 }
 
-pub(super) fn decrypt(host: &mut Host<'_>, args: &[Value]) -> Result {
+pub(super) fn decrypt(call: &mut CallContext<'_>, args: &[Value]) -> Result {
     let (password, text) = (bytes(args, 0), bytes(args, 1));
     if text.is_empty() {
         return Ok(make_text(""));
     }
-    host.reserve(text.len())?;
+    call.reserve(text.len())?;
     let encrypted = from_base64(text)?;
     let Some((before, rest)) = encrypted.split_at_checked(BLOCK) else {
         return fail(format!("runtime error: slice bounds out of range [:{BLOCK}] with capacity {}", encrypted.len()));

@@ -4,7 +4,7 @@ mod hostile;
 mod rules;
 mod secrets;
 
-use echion_template::{Error, Host, Limits, parse};
+use echion_template::{CallContext, Error, Limits, parse};
 use echion_value::Value;
 use echion_value::time::Time;
 
@@ -21,8 +21,8 @@ fn render_with(text: &str, limits: &Limits) -> Result<String, Box<Error>> {
         }
         Ok(())
     };
-    let mut host = Host::new(Time::from_unix(1_750_000_000, 0)).with_random(&mut random);
+    let mut call = CallContext::new(Time::from_unix(1_750_000_000, 0)).with_random(&mut random);
     let template = parse("t", text, echion_sprig::functions())?;
-    let out = template.render(&Value::Nil, &mut host, limits)?;
+    let out = template.render(&Value::Nil, &mut call, limits)?;
     Ok(String::from_utf8_lossy(&out).into_owned())
 }

@@ -1,6 +1,6 @@
 //! Rules that are easy to break.
 
-use echion_template::{Host, Limits, parse};
+use echion_template::{CallContext, Limits, parse};
 use echion_value::Value;
 use echion_value::time::Time;
 
@@ -54,7 +54,7 @@ fn random_texts_have_their_length_and_letters() {
     assert!((5..8).contains(&number));
 }
 
-/// A rendering shows by its result whether it used the clock or randomness: another world gives another text.
+/// A rendering shows by its result whether it used the clock or randomness: others give another text.
 #[test]
 fn functions_say_what_they_use() {
     for function in echion_sprig::functions().all() {
@@ -65,9 +65,9 @@ fn functions_say_what_they_use() {
                 }
                 Ok(())
             };
-            let mut host = Host::new(Time::from_unix(now, 0)).with_random(&mut random);
+            let mut call = CallContext::new(Time::from_unix(now, 0)).with_random(&mut random);
             let template = parse("t", function.example, echion_sprig::functions()).unwrap();
-            template.render(&Value::Nil, &mut host, &Limits::default()).ok()
+            template.render(&Value::Nil, &mut call, &Limits::default()).ok()
         };
         let reads = parse("t", function.example, echion_sprig::functions()).unwrap().reads();
         let here = used(1_700_000_000, 3);

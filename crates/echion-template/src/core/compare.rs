@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use echion_value::{CallError, Complex, Type, Value, format};
 
-use crate::host::Host;
+use crate::call::CallContext;
 
 /// How much of a value goes into an error text.
 const SHOWN: usize = 4 << 10;
@@ -111,7 +111,7 @@ pub(crate) fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-pub(crate) fn eq(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
+pub(crate) fn eq(_: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let Some((first, others)) = args.split_first() else { return Ok(Value::Bool(false)) };
     if others.is_empty() {
         return Err(CallError::new("missing argument for comparison"));
@@ -145,27 +145,27 @@ fn less_or_equal(a: &Value, b: &Value) -> Result<bool, CallError> {
     Ok(less(a, b)? || equal(a, b)?)
 }
 
-pub(crate) fn ne(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
+pub(crate) fn ne(_: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let (a, b) = pair(args);
     Ok(Value::Bool(!equal(a, b)?))
 }
 
-pub(crate) fn lt(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
+pub(crate) fn lt(_: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let (a, b) = pair(args);
     Ok(Value::Bool(less(a, b)?))
 }
 
-pub(crate) fn le(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
+pub(crate) fn le(_: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let (a, b) = pair(args);
     Ok(Value::Bool(less_or_equal(a, b)?))
 }
 
-pub(crate) fn gt(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
+pub(crate) fn gt(_: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let (a, b) = pair(args);
     Ok(Value::Bool(!less_or_equal(a, b)?))
 }
 
-pub(crate) fn ge(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
+pub(crate) fn ge(_: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let (a, b) = pair(args);
     Ok(Value::Bool(!less(a, b)?))
 }

@@ -5,25 +5,25 @@ use std::borrow::Cow;
 use echion_value::strconv::{decode_rune, is_print};
 use echion_value::{CallError, Str, Value, format};
 
-use crate::host::Host;
+use crate::call::CallContext;
 
-pub(crate) fn html(host: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
-    let text = joined(host, args)?;
-    super::made(host, escape_html(text.as_bytes()))
+pub(crate) fn html(call: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
+    let text = joined(call, args)?;
+    super::made(call, escape_html(text.as_bytes()))
 }
 
-pub(crate) fn js(host: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
-    let text = joined(host, args)?;
-    super::made(host, escape_js(text.as_bytes()))
+pub(crate) fn js(call: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
+    let text = joined(call, args)?;
+    super::made(call, escape_js(text.as_bytes()))
 }
 
-pub(crate) fn urlquery(host: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
-    let text = joined(host, args)?;
-    super::made(host, escape_query(text.as_bytes()))
+pub(crate) fn urlquery(call: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
+    let text = joined(call, args)?;
+    super::made(call, escape_query(text.as_bytes()))
 }
 
 /// The arguments as one text, absent ones as when they are printed.
-fn joined(host: &mut Host<'_>, args: &[Value]) -> Result<Str, CallError> {
+fn joined(call: &mut CallContext<'_>, args: &[Value]) -> Result<Str, CallError> {
     if let [Value::Str(text)] = args {
         return Ok(text.clone());
     }
@@ -35,7 +35,7 @@ fn joined(host: &mut Host<'_>, args: &[Value]) -> Result<Str, CallError> {
             }
         }
     }
-    Ok(format::sprint(&args, host.room())?.into())
+    Ok(format::sprint(&args, call.room())?.into())
 }
 
 /// Go's `template.HTMLEscape`.

@@ -2,10 +2,10 @@
 
 use echion_value::{CallError, List, Str, Type, Value};
 
-use crate::host::Host;
+use crate::call::CallContext;
 use crate::operand::{prepare, zero};
 
-pub(crate) fn index(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
+pub(crate) fn index(_: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let Some((item, indices)) = args.split_first() else { return Ok(Value::Nil) };
     if matches!(item, Value::Nil) {
         return Err(CallError::new("index of untyped nil"));
@@ -70,7 +70,7 @@ fn position(index: &Value, length: usize) -> Result<usize, CallError> {
     }
 }
 
-pub(crate) fn slice(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
+pub(crate) fn slice(_: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let Some((item, indices)) = args.split_first() else { return Ok(Value::Nil) };
     if indices.len() > 3 {
         return Err(CallError(format!("too many slice indexes: {}", indices.len())));

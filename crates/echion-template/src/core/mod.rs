@@ -6,8 +6,8 @@ mod index;
 
 use echion_value::{CallError, Signature, Type, Value, format};
 
+use crate::call::CallContext;
 use crate::function::Function;
-use crate::host::Host;
 use crate::operand::is_true;
 
 const ANY: Type = Type::Any;
@@ -71,32 +71,32 @@ pub static ALL: &[Function] = &[
     Function::new("ge", PAIR, compare::ge).doc("greater than or equal", "{{ge 1 2}}", "false"),
 ];
 
-fn by_name(_: &mut Host<'_>, _: &[Value]) -> Result<Value, CallError> {
+fn by_name(_: &mut CallContext<'_>, _: &[Value]) -> Result<Value, CallError> {
     Err(CallError::new("cannot be called here"))
 }
 
-fn not(_: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
+fn not(_: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     Ok(Value::Bool(!args.first().is_some_and(is_true)))
 }
 
 /// A text that a function made, accounted for.
-fn made(host: &mut Host<'_>, text: Vec<u8>) -> Result<Value, CallError> {
-    host.reserve(text.len())?;
+fn made(call: &mut CallContext<'_>, text: Vec<u8>) -> Result<Value, CallError> {
+    call.reserve(text.len())?;
     Ok(Value::Str(text.into()))
 }
 
-fn print(host: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
-    let text = format::sprint(args, host.room())?;
-    made(host, text)
+fn print(call: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
+    let text = format::sprint(args, call.room())?;
+    made(call, text)
 }
 
-fn println(host: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
-    let text = format::sprintln(args, host.room())?;
-    made(host, text)
+fn println(call: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
+    let text = format::sprintln(args, call.room())?;
+    made(call, text)
 }
 
-fn printf(host: &mut Host<'_>, args: &[Value]) -> Result<Value, CallError> {
+fn printf(call: &mut CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let Some((Value::Str(format), args)) = args.split_first() else { return Ok(Value::from("")) };
-    let text = format::sprintf(format.as_bytes(), args, host.room())?;
-    made(host, text)
+    let text = format::sprintf(format.as_bytes(), args, call.room())?;
+    made(call, text)
 }

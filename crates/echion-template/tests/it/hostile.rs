@@ -1,6 +1,6 @@
 //! Templates that were written to hurt. They run on the small stack of a test thread, without optimization.
 
-use echion_template::{Functions, Host, Limits, Phase, parse};
+use echion_template::{CallContext, Functions, Limits, Phase, parse};
 use echion_value::Value;
 
 use super::{compile, render, render_with};
@@ -80,7 +80,7 @@ fn a_value_that_shares_its_parts_does_not_print_without_end() {
         value = Value::from(vec![value.clone(), value]);
     }
     let template = compile("{{.}}").unwrap();
-    let error = template.render(&value, &mut Host::default(), &Limits::default()).unwrap_err();
+    let error = template.render(&value, &mut CallContext::default(), &Limits::default()).unwrap_err();
     assert_eq!(error.phase(), Phase::Budget);
 }
 
@@ -90,8 +90,8 @@ fn a_deep_value_prints() {
     for _ in 0..100_000 {
         value = Value::from(vec![value]);
     }
-    assert!(compile("{{.}}").unwrap().render(&value, &mut Host::default(), &Limits::default()).is_ok());
-    assert!(compile("{{eq . .}}").unwrap().render(&value, &mut Host::default(), &Limits::default()).is_err());
+    assert!(compile("{{.}}").unwrap().render(&value, &mut CallContext::default(), &Limits::default()).is_ok());
+    assert!(compile("{{eq . .}}").unwrap().render(&value, &mut CallContext::default(), &Limits::default()).is_err());
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn limits_are_kept() {
 fn a_deadline_ends_it() {
     let template = parse("t", "{{range 1000000}}{{end}}", &Functions::new(&[])).unwrap();
     let expired = || true;
-    let mut host = Host::default().with_deadline(&expired);
-    let error = template.render(&Value::Nil, &mut host, &Limits::default()).unwrap_err();
+    let mut call = CallContext::default().with_deadline(&expired);
+    let error = template.render(&Value::Nil, &mut call, &Limits::default()).unwrap_err();
     assert!(error.message().contains("too long"), "{error}");
 }

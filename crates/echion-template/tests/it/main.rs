@@ -6,7 +6,7 @@ mod random;
 mod reads;
 mod rules;
 
-use echion_template::{Error, Functions, Host, Limits, Template, parse};
+use echion_template::{CallContext, Error, Functions, Limits, Template, parse};
 use echion_value::Value;
 
 fn compile(text: &str) -> Result<Template, Box<Error>> {
@@ -20,6 +20,6 @@ fn render(text: &str, data: &str) -> Result<String, Box<Error>> {
 
 fn render_with(text: &str, data: &str, limits: &Limits) -> Result<String, Box<Error>> {
     let data: Value = serde_json::from_str(data).unwrap();
-    let out = compile(text)?.render(&data, &mut Host::default(), limits)?;
+    let out = compile(text)?.render(&data, &mut CallContext::default(), limits)?;
     Ok(String::from_utf8(out).unwrap())
 }

@@ -1,6 +1,6 @@
 //! Templates made of random words: nothing may panic, and nothing may take long.
 
-use echion_template::{Host, Limits};
+use echion_template::{CallContext, Limits};
 use echion_value::Value;
 
 use super::compile;
@@ -133,7 +133,7 @@ fn random_templates_do_no_harm() {
             parsed += 1;
             let reads = template.reads();
             assert!(reads.paths.len() < 1000);
-            rendered += usize::from(template.render(&data, &mut Host::default(), &limits).is_ok());
+            rendered += usize::from(template.render(&data, &mut CallContext::default(), &limits).is_ok());
         }
     }
     assert!(parsed > 1_000 && rendered > 300, "{parsed} parsed and {rendered} rendered: the words fit too seldom");

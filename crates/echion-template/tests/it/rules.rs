@@ -1,6 +1,6 @@
 //! Rules that are easy to break.
 
-use echion_template::{Functions, Host, Limits, Phase};
+use echion_template::{CallContext, Functions, Limits, Phase};
 use echion_value::Value;
 
 use super::{compile, render};
@@ -59,7 +59,7 @@ fn calls_with_several_results_are_refused_as_by_go() {
         ("{{.Clock}}", "at <.Clock>: function Clock has 3 return values; should be 1 or 2"),
     ] {
         let template = compile(text).unwrap();
-        let error = template.render(&time, &mut Host::default(), &Limits::default()).unwrap_err();
+        let error = template.render(&time, &mut CallContext::default(), &Limits::default()).unwrap_err();
         assert!(error.message().ends_with(problem), "{error}");
     }
 }
@@ -69,10 +69,10 @@ fn a_byte_of_the_output_has_its_origin() {
     let template = compile("a: {{.a}},\nb: {{printf \"%s\" .b}}!\n{{if .a}}end{{end}}").unwrap();
     let data: Value = serde_json::from_str(r#"{"a": "one", "b": "two"}"#).unwrap();
     let origin = |offset| {
-        let origin = template.origin(&data, &mut Host::default(), &Limits::default(), offset).unwrap();
+        let origin = template.origin(&data, &mut CallContext::default(), &Limits::default(), offset).unwrap();
         (origin.line, origin.column, origin.action, String::from_utf8(origin.printed).unwrap())
     };
-    let out = template.render(&data, &mut Host::default(), &Limits::default()).unwrap();
+    let out = template.render(&data, &mut CallContext::default(), &Limits::default()).unwrap();
     assert_eq!(out, b"a: one,\nb: two!\nend");
     assert_eq!(origin(1), (1, 2, String::new(), String::new()));
     assert_eq!(origin(4), (1, 6, "{{.a}}".into(), "one".into()));
@@ -89,7 +89,7 @@ fn a_template_can_be_rendered_by_several_threads() {
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                let out = template.render(&data, &mut Host::default(), &Limits::default()).unwrap();
+                let out = template.render(&data, &mut CallContext::default(), &Limits::default()).unwrap();
                 assert_eq!(out, b"001002");
             });
         }

@@ -136,7 +136,7 @@ impl Case<'_> {
                 ("context".into(), context),
                 ("serviceType".into(), Value::from(self.fixture.kind.name)),
             ]));
-            let context = RenderContext { variables: &variables, now: NOW, world: None, lookups: false };
+            let context = RenderContext { variables: &variables, now: NOW, ambient: None, lookups: false };
             for template in &compiled {
                 let rendered = template.render_into(&mut notification, self.fixture.kind, "hook", &context);
                 rendered.unwrap_or_else(|e| panic!("{}: {e}", self.name()));

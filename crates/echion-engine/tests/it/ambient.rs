@@ -1,4 +1,4 @@
-//! What conditions and templates get of the world around them.
+//! What conditions and templates get of the ambient around them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use echion_engine::variables::EvaluationContext;
 use echion_engine::{Action, Inputs, Namespaces, Plan, Preview, evaluate};
-use echion_model::World;
+use echion_model::Ambient;
 
 use crate::{NOW, Nothing, config, with_status};
 
-/// A world in which a second passes at each reading of the clock.
+/// A ambient in which a second passes at each reading of the clock.
 #[derive(Debug, Default)]
 struct Slow(AtomicU64);
 
-impl World for Slow {
+impl Ambient for Slow {
     fn random(&self, bytes: &mut [u8]) -> Result<(), String> {
         bytes.fill(7);
         Ok(())
@@ -30,7 +30,7 @@ impl World for Slow {
 }
 
 fn context() -> EvaluationContext {
-    EvaluationContext::at_millis(NOW, Arc::new(Nothing)).with_world(Arc::new(Slow::default()))
+    EvaluationContext::at_millis(NOW, Arc::new(Nothing)).with_ambient(Arc::new(Slow::default()))
 }
 
 fn plan(context: &EvaluationContext, when: &str, message: &str) -> Plan {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// What the program hands to conditions and templates besides their variables. The engine does no I/O of its own.
-pub trait World: fmt::Debug + Send + Sync {
+pub trait Ambient: fmt::Debug + Send + Sync {
     /// Fills `bytes` with randomness that is fit for keys.
     ///
     /// # Errors

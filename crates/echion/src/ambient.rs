@@ -4,7 +4,7 @@ use std::net::ToSocketAddrs;
 use std::sync::{LazyLock, mpsc};
 use std::time::{Duration, Instant};
 
-use echion_runtime::model::World;
+use echion_runtime::model::Ambient;
 
 /// The longest that looking up a host name may take.
 const LOOKUP: Duration = Duration::from_secs(3);
@@ -16,7 +16,7 @@ static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 #[derive(Debug)]
 pub(crate) struct System;
 
-impl World for System {
+impl Ambient for System {
     fn random(&self, bytes: &mut [u8]) -> Result<(), String> {
         getrandom::fill(bytes).map_err(|error| format!("the system has no randomness: {error}"))
     }

@@ -24,7 +24,7 @@ impl Default for Limits {
     }
 }
 
-/// How many values [`Host::weigh`] counts as one byte of a result.
+/// How many values [`CallContext::weigh`] counts as one byte of a result.
 const VALUE_WEIGHT: usize = 16;
 
 /// Fills a buffer with random bytes, or says why it cannot.
@@ -35,7 +35,7 @@ pub type Resolve<'h> = &'h dyn Fn(&str) -> Result<String, String>;
 pub type Expired<'h> = &'h dyn Fn() -> bool;
 
 /// What functions get of the outside world. Templates cannot read the time by themselves.
-pub struct Host<'h> {
+pub struct CallContext<'h> {
     /// The current time.
     pub now: Time,
     random: Option<Random<'h>>,
@@ -45,20 +45,20 @@ pub struct Host<'h> {
     left: usize,
 }
 
-impl std::fmt::Debug for Host<'_> {
+impl std::fmt::Debug for CallContext<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Host").field("left", &self.left).finish_non_exhaustive()
+        f.debug_struct("CallContext").field("left", &self.left).finish_non_exhaustive()
     }
 }
 
-impl Default for Host<'_> {
+impl Default for CallContext<'_> {
     fn default() -> Self {
         Self::new(Time::default())
     }
 }
 
-impl<'h> Host<'h> {
-    /// A host that knows the time and nothing else.
+impl<'h> CallContext<'h> {
+    /// A context that knows the time and nothing else.
     #[must_use]
     pub fn new(now: Time) -> Self {
         let Limits { result, total, .. } = Limits::default();
@@ -95,7 +95,7 @@ impl<'h> Host<'h> {
     /// The address of a host name.
     ///
     /// # Errors
-    /// When it is not found, or this host may not look.
+    /// When it is not found, or none may be looked up.
     pub fn resolve(&self, name: &str) -> Result<String, CallError> {
         let resolve = self.resolve.ok_or_else(|| CallError::new("host names cannot be looked up here"))?;
         resolve(name).map_err(CallError)
