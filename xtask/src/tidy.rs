@@ -35,7 +35,7 @@ const PURE: &[&str] =
 const IMPURE: &[&str] = &["tokio", "reqwest", "kube", "sqlx", "axum"];
 
 /// Longest source file in lines.
-const LINES: usize = 700;
+const LINES: usize = 500;
 
 const DOCS: &[&str] = &[
     "README.md",

@@ -81,8 +81,7 @@ fn is_old(channel: &Channel, delivery: &Delivery, now: i64) -> bool {
 
 /// The wait after attempt number `attempt` (from 1): doubling from the minimum to the maximum.
 fn backoff(retry: &Retry, id: &DeliveryId, attempt: u32) -> Duration {
-    let doubled = retry.min.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1).min(30)));
-    spread(doubled.min(retry.max), id, attempt)
+    spread(echion_model::backoff(retry.min, retry.max, attempt.saturating_sub(1)), id, attempt)
 }
 
 /// A quarter more or less, so that deliveries that failed together do not come back together. It follows from the id: no state, and

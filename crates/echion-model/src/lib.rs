@@ -35,6 +35,6 @@ pub use secret::Secret;
 pub use service::{
     Budget, Channel, CompileSection, Condition, ConditionCompiler, Environment, JsonText, Length, Limits, Message,
     Open, OptionsError, Origin, RenderContext, RenderError, Retry, Section, SectionError, SectionKind, Service,
-    ServiceKind, Tenant, Text, TextCompiler,
+    ServiceKind, Tenant, Text, TextCompiler, backoff,
 };
 pub use source::{Absence, ConfigurationChange, Observation, Observations, Source, SourceError, StateMirror, Written};

@@ -202,6 +202,12 @@ impl Channel {
     }
 }
 
+/// The wait after so many failures in a row, from 0: doubling from the shortest to the longest.
+#[must_use]
+pub fn backoff(min: Duration, max: Duration, failures: u32) -> Duration {
+    min.saturating_mul(2_u32.saturating_pow(failures.min(30))).min(max)
+}
+
 /// Backoff of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {

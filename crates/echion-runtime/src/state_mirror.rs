@@ -119,7 +119,7 @@ impl AnnotationWriter {
     }
 
     async fn once(&self, id: &ResourceId, update: Waiting) -> Done {
-        let backoff = RETRY_MIN.saturating_mul(2_u32.saturating_pow(update.failures.min(16))).min(RETRY_MAX);
+        let backoff = echion_model::backoff(RETRY_MIN, RETRY_MAX, update.failures);
         let (mirror, state) = match self.read(id).await {
             Ok(Some(read)) => read,
             Ok(None) => return Done::Finished,

@@ -4,6 +4,7 @@
 //! the rules of named zones come from jiff. Nothing reads a clock or a file here: zones are bundled, and `Local` is UTC.
 
 mod calendar;
+mod digits;
 mod duration;
 mod layout;
 mod parse;

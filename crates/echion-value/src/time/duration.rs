@@ -1,6 +1,7 @@
 //! Durations: Go's signed 64-bit nanoseconds.
 
-use super::parse::{leading_int, quote};
+use super::digits::leading_int;
+use super::parse::quote;
 
 /// One nanosecond.
 pub const NANOSECOND: i64 = 1;

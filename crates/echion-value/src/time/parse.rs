@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::calendar::{days_before, days_in_month, find_name, is_leap};
+use super::digits::{leading_int, leading_signed};
 use super::layout::{Element, OffsetForm, Pad, next_element};
 use super::{Time, Zone};
 
@@ -483,29 +484,4 @@ fn signed_hours_length(text: &[u8]) -> Option<usize> {
     };
     let (hours, rest) = leading_int(digits)?;
     (rest.len() != digits.len() && hours <= 23).then(|| text.len() - rest.len())
-}
-
-/// The digits at the front as a number up to 2^63, and what follows them.
-pub(super) fn leading_int(text: &[u8]) -> Option<(u64, &[u8])> {
-    let (mut value, mut rest) = (0_u64, text);
-    while let [digit @ b'0'..=b'9', after @ ..] = rest {
-        value = value.checked_mul(10)?.checked_add(u64::from(digit - b'0')).filter(|&v| v <= 1 << 63)?;
-        rest = after;
-    }
-    Some((value, rest))
-}
-
-/// A whole text as a number with an optional sign. Like Go's time package it takes a lone sign for zero.
-fn leading_signed(text: &[u8]) -> Option<i64> {
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        _ => (false, text),
-    };
-    let (value, rest) = leading_int(digits)?;
-    if !rest.is_empty() {
-        return None;
-    }
-    let value = value.cast_signed();
-    Some(if negative { value.wrapping_neg() } else { value })
 }
