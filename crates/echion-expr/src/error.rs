@@ -95,13 +95,13 @@ impl std::error::Error for Error {}
 
 /// A failure while compiling, before it is bound to its source.
 #[derive(Debug)]
-pub(crate) struct Finding {
+pub(crate) struct CompileError {
     pub(crate) kind: ErrorKind,
     pub(crate) at: u32,
     pub(crate) message: String,
 }
 
-impl Finding {
+impl CompileError {
     pub(crate) fn syntax(at: u32, message: impl Into<String>) -> Self {
         Self { kind: ErrorKind::Syntax, at, message: message.into() }
     }
@@ -117,9 +117,9 @@ impl Finding {
 
 /// A failure while evaluating; the machine knows where it happened. In a box, so that results without one fit in registers.
 #[derive(Debug)]
-pub(crate) struct Fault(Box<(ErrorKind, String)>);
+pub(crate) struct EvalError(Box<(ErrorKind, String)>);
 
-impl Fault {
+impl EvalError {
     #[cold]
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self(Box::new((ErrorKind::Run, message.into())))
@@ -143,7 +143,7 @@ impl Fault {
     }
 }
 
-impl From<echion_value::CallError> for Fault {
+impl From<echion_value::CallError> for EvalError {
     fn from(error: echion_value::CallError) -> Self {
         Self::new(error.0)
     }

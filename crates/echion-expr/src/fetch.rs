@@ -7,12 +7,12 @@ use echion_value::format::display;
 use echion_value::{Func, List, Map, Object, Str, Type, Value, identical};
 
 use crate::builtins::type_name;
-use crate::error::Fault;
+use crate::error::EvalError;
 use crate::limits::Meter;
 use crate::operators::{equal, int_of, kind_of};
 
 /// What `from.key` or `from[key]` is.
-pub(crate) fn fetch<'v>(from: &Cow<'v, Value>, key: &Value) -> Result<Cow<'v, Value>, Fault> {
+pub(crate) fn fetch<'v>(from: &Cow<'v, Value>, key: &Value) -> Result<Cow<'v, Value>, EvalError> {
     // The common case first: it borrows and allocates nothing.
     if let (Cow::Borrowed(Value::Map(map)), Value::Str(name)) = (from, key) {
         return Ok(map.get(name.as_bytes()).unwrap_or_else(|| Cow::Owned(zero(map.element()))));
@@ -23,7 +23,7 @@ pub(crate) fn fetch<'v>(from: &Cow<'v, Value>, key: &Value) -> Result<Cow<'v, Va
     fetch_owned(from, key).map(Cow::Owned)
 }
 
-fn fetch_owned(from: &Value, key: &Value) -> Result<Value, Fault> {
+fn fetch_owned(from: &Value, key: &Value) -> Result<Value, EvalError> {
     if let Value::Str(name) = key
         && let Some(method) = method(from, name)
     {
@@ -41,7 +41,7 @@ fn fetch_owned(from: &Value, key: &Value) -> Result<Value, Fault> {
 }
 
 /// As [`fetch`], with `nil` for whatever is not there.
-pub(crate) fn get(from: &Value, key: &Value) -> Result<Value, Fault> {
+pub(crate) fn get(from: &Value, key: &Value) -> Result<Value, EvalError> {
     if let Value::Str(name) = key
         && let Some(method) = method(from, name)
     {
@@ -59,8 +59,8 @@ pub(crate) fn get(from: &Value, key: &Value) -> Result<Value, Fault> {
     .unwrap_or_default())
 }
 
-fn cannot_fetch(from: &Value, key: &Value) -> Fault {
-    Fault::new(format!("cannot fetch {} from {}", display(key), type_name(from)))
+fn cannot_fetch(from: &Value, key: &Value) -> EvalError {
+    EvalError::new(format!("cannot fetch {} from {}", display(key), type_name(from)))
 }
 
 /// A method as a value that remembers what it belongs to.
@@ -70,20 +70,20 @@ fn method(from: &Value, name: &Str) -> Option<Value> {
     Some(Value::Func(Func::new(&method.signature, move |args| (method.call)(&receiver, args))))
 }
 
-fn field(object: &dyn Object, key: &Value) -> Result<Option<Value>, Fault> {
+fn field(object: &dyn Object, key: &Value) -> Result<Option<Value>, EvalError> {
     let Value::Str(name) = key else {
         return Err(crate::builtins::not_a(key, "string"));
     };
     Ok(name.as_str().and_then(|name| object.field(name)))
 }
 
-fn entry(map: &Map, key: &Value) -> Result<Option<Value>, Fault> {
+fn entry(map: &Map, key: &Value) -> Result<Option<Value>, EvalError> {
     let found = match key {
         Value::Str(name) => map.get(name.as_bytes()),
         Value::Nil => map.get(""),
         other => {
             let found = type_name(other);
-            return Err(Fault::new(format!(
+            return Err(EvalError::new(format!(
                 "reflect.Value.MapIndex: value of type {found} is not assignable to type string"
             )));
         }
@@ -91,15 +91,15 @@ fn entry(map: &Map, key: &Value) -> Result<Option<Value>, Fault> {
     Ok(found.map(Cow::into_owned))
 }
 
-fn table_entry(table: &echion_value::Table, key: &Value) -> Result<Option<Value>, Fault> {
+fn table_entry(table: &echion_value::Table, key: &Value) -> Result<Option<Value>, EvalError> {
     check_hashable(key)?;
     Ok(table.entries().iter().find(|(k, _)| identical(k, key)).map(|(_, value)| value.clone()))
 }
 
 /// Whether Go could use the value as a key of `map[interface {}]`.
-pub(crate) fn check_hashable(key: &Value) -> Result<(), Fault> {
+pub(crate) fn check_hashable(key: &Value) -> Result<(), EvalError> {
     match kind_of(key) {
-        "slice" | "map" | "func" => Err(Fault::new(format!("hash of unhashable type: {}", type_name(key)))),
+        "slice" | "map" | "func" => Err(EvalError::new(format!("hash of unhashable type: {}", type_name(key)))),
         _ => Ok(()),
     }
 }
@@ -122,12 +122,12 @@ pub(crate) fn zero(of: Type) -> Value {
     }
 }
 
-fn position(index: i64, len: usize) -> Result<usize, Fault> {
+fn position(index: i64, len: usize) -> Result<usize, EvalError> {
     let signed = i64::try_from(len).unwrap_or(i64::MAX);
     let from_start = if index < 0 { signed.wrapping_add(index) } else { index };
     match usize::try_from(from_start) {
         Ok(at) if at < len => Ok(at),
-        _ => Err(Fault::new(format!("index out of range: {from_start} (array length is {len})"))),
+        _ => Err(EvalError::new(format!("index out of range: {from_start} (array length is {len})"))),
     }
 }
 
@@ -163,10 +163,10 @@ pub(crate) fn elements(value: &Value) -> Option<Vec<Value>> {
 }
 
 /// `node[from:to]`
-pub(crate) fn slice(meter: &mut Meter<'_>, node: &Value, from: &Value, to: &Value) -> Result<Value, Fault> {
+pub(crate) fn slice(meter: &mut Meter<'_>, node: &Value, from: &Value, to: &Value) -> Result<Value, EvalError> {
     let len = match (length(node), node) {
         (Some(len), Value::Str(_) | Value::Bytes(_) | Value::List(_)) => len,
-        _ => return Err(Fault::new(format!("cannot slice {}", display(from)))),
+        _ => return Err(EvalError::new(format!("cannot slice {}", display(from)))),
     };
     let signed = i64::try_from(len).unwrap_or(i64::MAX);
     let bound = |index: i64| {
@@ -178,7 +178,7 @@ pub(crate) fn slice(meter: &mut Meter<'_>, node: &Value, from: &Value, to: &Valu
 }
 
 /// The part between two positions that are in order and in range.
-pub(crate) fn part(meter: &mut Meter<'_>, node: &Value, from: usize, to: usize) -> Result<Value, Fault> {
+pub(crate) fn part(meter: &mut Meter<'_>, node: &Value, from: usize, to: usize) -> Result<Value, EvalError> {
     Ok(match node {
         Value::Str(s) => {
             meter.write(to - from)?;
@@ -202,7 +202,7 @@ pub(crate) fn part(meter: &mut Meter<'_>, node: &Value, from: usize, to: usize) 
 }
 
 /// `needle in heap`
-pub(crate) fn is_in(meter: &mut Meter<'_>, needle: &Value, heap: &Value) -> Result<bool, Fault> {
+pub(crate) fn is_in(meter: &mut Meter<'_>, needle: &Value, heap: &Value) -> Result<bool, EvalError> {
     match heap {
         Value::Nil | Value::NilPointer(_) => Ok(false),
         Value::List(list) => {
@@ -228,15 +228,15 @@ pub(crate) fn is_in(meter: &mut Meter<'_>, needle: &Value, heap: &Value) -> Resu
             other => {
                 let heap = type_name(heap);
                 let heap = heap.trim_start_matches('*');
-                Err(Fault::new(format!("cannot use {} as field name of {heap}", type_name(other))))
+                Err(EvalError::new(format!("cannot use {} as field name of {heap}", type_name(other))))
             }
         },
         // Its fields have no names that one may use.
         Value::Time(_) if matches!(needle, Value::Str(_)) => Ok(false),
         Value::Time(_) => {
             let message = format!("cannot use {} as field name of {}", type_name(needle), type_name(heap));
-            Err(Fault::new(message))
+            Err(EvalError::new(message))
         }
-        other => Err(Fault::new(format!("operator \"in\" not defined on {}", type_name(other)))),
+        other => Err(EvalError::new(format!("operator \"in\" not defined on {}", type_name(other)))),
     }
 }

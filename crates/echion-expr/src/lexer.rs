@@ -2,7 +2,7 @@
 
 use echion_value::strconv::quote;
 
-use crate::error::Finding;
+use crate::error::CompileError;
 use crate::unescape::{unescape_bytes, unescape_text};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Lexer {
     }
 
     /// The next token; `None` after the last one, which is of kind `End`.
-    pub(crate) fn next_token(&mut self) -> Result<Option<Token>, Finding> {
+    pub(crate) fn next_token(&mut self) -> Result<Option<Token>, CompileError> {
         if let Some(token) = self.pending.take() {
             return Ok(Some(token));
         }
@@ -161,16 +161,16 @@ impl Lexer {
     }
 
     /// An error at the last character that was read.
-    fn fail(&self, message: impl Into<String>) -> Finding {
-        Finding::syntax(position(self.end.saturating_sub(1)), message)
+    fn fail(&self, message: impl Into<String>) -> CompileError {
+        CompileError::syntax(position(self.end.saturating_sub(1)), message)
     }
 
     /// An error at the end of the text, one past the last character.
-    fn fail_at_end(&self, message: &str) -> Finding {
-        Finding::syntax(position(self.end), message)
+    fn fail_at_end(&self, message: &str) -> CompileError {
+        CompileError::syntax(position(self.end), message)
     }
 
-    fn skip_comment(&mut self) -> Result<(), Finding> {
+    fn skip_comment(&mut self) -> Result<(), CompileError> {
         loop {
             match self.bump() {
                 None => return Err(self.fail_at_end("unclosed comment")),
@@ -224,7 +224,7 @@ impl Lexer {
         token
     }
 
-    fn number(&mut self) -> Result<Token, Finding> {
+    fn number(&mut self) -> Result<Token, CompileError> {
         let mut digits = "0123456789_";
         if self.source.get(self.start) != Some(&'.') && self.accept("0") {
             if self.accept("xX") {
@@ -258,13 +258,13 @@ impl Lexer {
         Ok(self.token(TokenKind::Number))
     }
 
-    fn text(&mut self, delimiter: char) -> Result<Token, Finding> {
+    fn text(&mut self, delimiter: char) -> Result<Token, CompileError> {
         self.scan_literal(delimiter)?;
         let value = unescape_text(&self.word()).ok_or_else(|| self.fail("unable to unescape string"))?;
         Ok(Token { kind: TokenKind::Text, at: position(self.start), end: position(self.end), value })
     }
 
-    fn bytes(&mut self) -> Result<Token, Finding> {
+    fn bytes(&mut self) -> Result<Token, CompileError> {
         let Some(delimiter) = self.bump() else { return Err(self.fail_at_end("literal not terminated")) };
         self.scan_literal(delimiter)?;
         let word = self.word();
@@ -274,7 +274,7 @@ impl Lexer {
     }
 
     /// Between backquotes nothing is an escape but a doubled backquote.
-    fn raw_text(&mut self) -> Result<Token, Finding> {
+    fn raw_text(&mut self) -> Result<Token, CompileError> {
         let mut value = String::new();
         loop {
             match self.bump() {
@@ -292,7 +292,7 @@ impl Lexer {
         })
     }
 
-    fn scan_literal(&mut self, delimiter: char) -> Result<(), Finding> {
+    fn scan_literal(&mut self, delimiter: char) -> Result<(), CompileError> {
         let mut c = self.bump();
         while c != Some(delimiter) {
             c = match c {
@@ -306,7 +306,7 @@ impl Lexer {
     }
 
     /// Reads an escape and the character after it.
-    fn scan_escape(&mut self, delimiter: char) -> Result<Option<char>, Finding> {
+    fn scan_escape(&mut self, delimiter: char) -> Result<Option<char>, CompileError> {
         let c = self.bump();
         match c {
             Some('a' | 'b' | 'f' | 'n' | 'r' | 't' | 'v' | '\\') => Ok(self.bump()),
@@ -345,7 +345,7 @@ impl Lexer {
         }
     }
 
-    fn scan_digits(&mut self, first: Option<char>, base: u32, count: usize) -> Result<Option<char>, Finding> {
+    fn scan_digits(&mut self, first: Option<char>, base: u32, count: usize) -> Result<Option<char>, CompileError> {
         let mut c = first;
         for _ in 0..count {
             match c {

@@ -2,7 +2,7 @@
 
 use echion_value::time::Time;
 
-use crate::error::Fault;
+use crate::error::EvalError;
 
 /// Bounds of one evaluation. Every loop that a user can write is counted against one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,28 +50,28 @@ impl<'c> Meter<'c> {
     }
 
     /// Accounts for work.
-    pub(crate) fn work(&mut self, steps: usize) -> Result<(), Fault> {
+    pub(crate) fn work(&mut self, steps: usize) -> Result<(), EvalError> {
         self.steps = self.steps.saturating_add(steps as u64);
         if self.steps < self.next_look { Ok(()) } else { self.look() }
     }
 
     #[cold]
-    fn look(&mut self) -> Result<(), Fault> {
+    fn look(&mut self) -> Result<(), EvalError> {
         self.next_look = self.steps.saturating_add(STEPS_PER_LOOK);
         if self.steps > self.context.limits.steps {
-            return Err(Fault::budget("step budget exceeded"));
+            return Err(EvalError::budget("step budget exceeded"));
         }
         if self.context.expired.is_some_and(|expired| expired()) {
-            return Err(Fault::budget("time budget exceeded"));
+            return Err(EvalError::budget("time budget exceeded"));
         }
         Ok(())
     }
 
     /// Accounts for the elements of a new list or map.
-    pub(crate) fn grow(&mut self, elements: usize) -> Result<(), Fault> {
+    pub(crate) fn grow(&mut self, elements: usize) -> Result<(), EvalError> {
         self.elements = self.elements.saturating_add(elements as u64);
         if self.elements >= self.context.limits.elements {
-            return Err(Fault::budget("memory budget exceeded"));
+            return Err(EvalError::budget("memory budget exceeded"));
         }
         self.work(elements)
     }
@@ -82,10 +82,10 @@ impl<'c> Meter<'c> {
     }
 
     /// Accounts for a new text. The reference does not count them.
-    pub(crate) fn write(&mut self, bytes: usize) -> Result<(), Fault> {
+    pub(crate) fn write(&mut self, bytes: usize) -> Result<(), EvalError> {
         self.bytes = self.bytes.saturating_add(bytes as u64);
         if self.bytes > self.context.limits.bytes {
-            return Err(Fault::budget("memory budget exceeded"));
+            return Err(EvalError::budget("memory budget exceeded"));
         }
         self.work(bytes / 16)
     }

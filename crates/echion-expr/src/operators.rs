@@ -6,7 +6,7 @@ use echion_value::{List, Str, Type, Value, deep_equal};
 
 use crate::ast::Binary;
 use crate::builtins::type_name;
-use crate::error::Fault;
+use crate::error::EvalError;
 use crate::limits::Meter;
 use crate::power::go_pow;
 
@@ -57,20 +57,20 @@ pub(crate) fn float_to_int(f: f64) -> i64 {
 }
 
 /// The number as an index.
-pub(crate) fn int_of(value: &Value) -> Result<i64, Fault> {
+pub(crate) fn int_of(value: &Value) -> Result<i64, EvalError> {
     match number(value) {
         Some(Number::Int(n)) => Ok(n),
         Some(Number::Float(f)) => Ok(float_to_int(f)),
-        None => Err(Fault::new(format!("invalid operation: int({})", type_name(value)))),
+        None => Err(EvalError::new(format!("invalid operation: int({})", type_name(value)))),
     }
 }
 
-fn mismatch(left: &Value, operator: &str, right: &Value) -> Fault {
-    Fault::new(format!("invalid operation: {} {operator} {}", type_name(left), type_name(right)))
+fn mismatch(left: &Value, operator: &str, right: &Value) -> EvalError {
+    EvalError::new(format!("invalid operation: {} {operator} {}", type_name(left), type_name(right)))
 }
 
 /// `<`, `>`, `<=`, `>=`
-pub(crate) fn compare(operator: Binary, left: &Value, right: &Value) -> Result<bool, Fault> {
+pub(crate) fn compare(operator: Binary, left: &Value, right: &Value) -> Result<bool, EvalError> {
     fn holds<T: PartialOrd>(operator: Binary, left: &T, right: &T) -> bool {
         match operator {
             Binary::Less => left < right,
@@ -93,12 +93,17 @@ pub(crate) fn compare(operator: Binary, left: &Value, right: &Value) -> Result<b
 }
 
 /// `+`, `-`, `*`, `/`, `%`
-pub(crate) fn calculate(meter: &mut Meter<'_>, operator: Binary, left: &Value, right: &Value) -> Result<Value, Fault> {
+pub(crate) fn calculate(
+    meter: &mut Meter<'_>,
+    operator: Binary,
+    left: &Value,
+    right: &Value,
+) -> Result<Value, EvalError> {
     if let (Some(a), Some(b)) = (number(left), number(right)) {
         return match (operator, a, b) {
             (Binary::Divide, a, b) => Ok(Value::Float(a.float() / b.float())),
             (Binary::Modulo, Number::Int(_), Number::Int(0)) => {
-                Err(Fault::new("runtime error: integer divide by zero"))
+                Err(EvalError::new("runtime error: integer divide by zero"))
             }
             (Binary::Modulo, Number::Int(a), Number::Int(b)) => Ok(Value::Int(a.wrapping_rem(b))),
             (Binary::Modulo, ..) => Err(mismatch(left, "%", right)),
@@ -147,16 +152,16 @@ fn with_time(operator: Binary, left: &Value, right: &Value) -> Option<Value> {
 }
 
 /// `**`
-pub(crate) fn power(left: &Value, right: &Value) -> Result<Value, Fault> {
+pub(crate) fn power(left: &Value, right: &Value) -> Result<Value, EvalError> {
     let float = |value: &Value| {
-        float_of(value).ok_or_else(|| Fault::new(format!("invalid operation: float({})", type_name(value))))
+        float_of(value).ok_or_else(|| EvalError::new(format!("invalid operation: float({})", type_name(value))))
     };
     let (base, exponent) = (float(left)?, float(right)?);
     Ok(Value::Float(go_pow(base, exponent)))
 }
 
 /// `..`
-pub(crate) fn range(meter: &mut Meter<'_>, from: &Value, to: &Value) -> Result<Value, Fault> {
+pub(crate) fn range(meter: &mut Meter<'_>, from: &Value, to: &Value) -> Result<Value, EvalError> {
     let (from, to) = (int_of(from)?, int_of(to)?);
     let count = i128::from(to) - i128::from(from) + 1;
     let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
@@ -165,7 +170,7 @@ pub(crate) fn range(meter: &mut Meter<'_>, from: &Value, to: &Value) -> Result<V
 }
 
 /// Unary `-`
-pub(crate) fn negate(value: &Value) -> Result<Value, Fault> {
+pub(crate) fn negate(value: &Value) -> Result<Value, EvalError> {
     Ok(match value {
         Value::Int(n) => Value::Int(n.wrapping_neg()),
         Value::Int64(n) => Value::Int64(n.wrapping_neg()),
@@ -173,16 +178,16 @@ pub(crate) fn negate(value: &Value) -> Result<Value, Fault> {
         Value::Uint8(n) => Value::Uint8(n.wrapping_neg()),
         Value::Uint64(n) => Value::Uint64(n.wrapping_neg()),
         Value::Float(f) => Value::Float(-f),
-        other => return Err(Fault::new(format!("invalid operation: - {}", type_name(other)))),
+        other => return Err(EvalError::new(format!("invalid operation: - {}", type_name(other)))),
     })
 }
 
 /// `==`
-pub(crate) fn equal(meter: &mut Meter<'_>, left: &Value, right: &Value) -> Result<bool, Fault> {
+pub(crate) fn equal(meter: &mut Meter<'_>, left: &Value, right: &Value) -> Result<bool, EvalError> {
     equal_at(meter, left, right, 0)
 }
 
-fn equal_at(meter: &mut Meter<'_>, left: &Value, right: &Value, depth: usize) -> Result<bool, Fault> {
+fn equal_at(meter: &mut Meter<'_>, left: &Value, right: &Value, depth: usize) -> Result<bool, EvalError> {
     match (left, right) {
         (Value::Str(a), Value::Str(b)) => return Ok(a == b),
         (Value::Bool(a), Value::Bool(b)) => return Ok(a == b),
@@ -190,7 +195,7 @@ fn equal_at(meter: &mut Meter<'_>, left: &Value, right: &Value, depth: usize) ->
         (Value::Time(a), Value::Time(b)) => return Ok(a.equal(b)),
         (Value::List(a), Value::List(b)) if are_plain(a.list_type(), b.list_type()) => {
             if depth > MAX_DEPTH {
-                return Err(Fault::budget("values are nested too deeply to be compared"));
+                return Err(EvalError::budget("values are nested too deeply to be compared"));
             }
             if a.len() != b.len() {
                 return Ok(false);

@@ -4,11 +4,11 @@
 use echion_value::{List, Value};
 
 use crate::ast::{Binary, Builtin, Id, Kind, Tree, Unary};
-use crate::error::Finding;
+use crate::error::CompileError;
 use crate::power::go_pow;
 
 /// Rewrites the tree below `root` in place.
-pub(crate) fn optimize(tree: &mut Tree, root: Id) -> Result<(), Finding> {
+pub(crate) fn optimize(tree: &mut Tree, root: Id) -> Result<(), CompileError> {
     for id in tree.post_order(root) {
         literal_sets(tree, id);
     }
@@ -61,7 +61,7 @@ fn literal_sets(tree: &mut Tree, id: Id) {
 }
 
 /// Evaluates what consists of literals. True when something changed.
-fn fold(tree: &mut Tree, id: Id) -> Result<bool, Finding> {
+fn fold(tree: &mut Tree, id: Id) -> Result<bool, CompileError> {
     let folded = match tree.kind(id).clone() {
         Kind::Unary(operator, operand) => match (operator, tree.kind(operand)) {
             (Unary::Minus, Kind::Int(n)) => Some(Kind::Int(n.wrapping_neg())),
@@ -77,7 +77,7 @@ fn fold(tree: &mut Tree, id: Id) -> Result<bool, Finding> {
                 Folded::Kind(kind) => Some(kind),
                 Folded::Left => Some(take(tree, id, left)),
                 Folded::Right => Some(take(tree, id, right)),
-                Folded::ByZero => return Err(Finding::check(tree.at(id), "integer divide by zero")),
+                Folded::ByZero => return Err(CompileError::check(tree.at(id), "integer divide by zero")),
             }
         }
         Kind::List(nodes) if !nodes.is_empty() => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use echion_value::{Map, Value};
 
 use crate::code::Code;
-use crate::error::{Error, Finding};
+use crate::error::{CompileError, Error};
 use crate::limits::{Context, Meter};
 use crate::reads::{self, Reads};
 use crate::trace::{Recorder, Trace};
@@ -31,7 +31,7 @@ pub fn compile(source: &str) -> Result<Program, Box<Error>> {
     }
 }
 
-fn translate(source: &str, traced: bool) -> Result<(Code, Reads), Finding> {
+fn translate(source: &str, traced: bool) -> Result<(Code, Reads), CompileError> {
     let (mut tree, root) = parser::parse(source)?;
     check::check(&mut tree, root)?;
     let reads = reads::reads(&tree, root);

@@ -3,7 +3,7 @@
 use echion_value::Value;
 
 use crate::ast::Binary;
-use crate::error::Fault;
+use crate::error::EvalError;
 use crate::limits::Meter;
 use crate::operators::compare;
 
@@ -14,7 +14,7 @@ type Keyed = (Value, Value);
 const INSERTION: usize = 12;
 
 /// The items in the order of their keys.
-pub(crate) fn sort(meter: &mut Meter<'_>, items: Vec<Keyed>, descending: bool) -> Result<Vec<Value>, Fault> {
+pub(crate) fn sort(meter: &mut Meter<'_>, items: Vec<Keyed>, descending: bool) -> Result<Vec<Value>, EvalError> {
     let len = items.len();
     let mut sorting = Sorting { meter, items, descending };
     let limit = usize::BITS - len.leading_zeros();
@@ -36,7 +36,7 @@ enum Hint {
 }
 
 impl Sorting<'_, '_> {
-    fn less(&mut self, i: usize, j: usize) -> Result<bool, Fault> {
+    fn less(&mut self, i: usize, j: usize) -> Result<bool, EvalError> {
         self.meter.work(1)?;
         let (i, j) = if self.descending { (j, i) } else { (i, j) };
         compare(Binary::Less, &self.items[i].0, &self.items[j].0)
@@ -46,7 +46,7 @@ impl Sorting<'_, '_> {
         self.items.swap(i, j);
     }
 
-    fn insertion(&mut self, a: usize, b: usize) -> Result<(), Fault> {
+    fn insertion(&mut self, a: usize, b: usize) -> Result<(), EvalError> {
         for i in a + 1..b {
             let mut j = i;
             while j > a && self.less(j, j - 1)? {
@@ -57,7 +57,7 @@ impl Sorting<'_, '_> {
         Ok(())
     }
 
-    fn sift_down(&mut self, lo: usize, hi: usize, first: usize) -> Result<(), Fault> {
+    fn sift_down(&mut self, lo: usize, hi: usize, first: usize) -> Result<(), EvalError> {
         let mut root = lo;
         loop {
             let mut child = 2 * root + 1;
@@ -75,7 +75,7 @@ impl Sorting<'_, '_> {
         }
     }
 
-    fn heap(&mut self, a: usize, b: usize) -> Result<(), Fault> {
+    fn heap(&mut self, a: usize, b: usize) -> Result<(), EvalError> {
         let hi = b - a;
         for i in (0..=(hi - 1) / 2).rev() {
             self.sift_down(i, hi, a)?;
@@ -87,7 +87,7 @@ impl Sorting<'_, '_> {
         Ok(())
     }
 
-    fn pdq(&mut self, a: usize, b: usize, limit: usize) -> Result<(), Fault> {
+    fn pdq(&mut self, a: usize, b: usize, limit: usize) -> Result<(), EvalError> {
         let (mut a, mut b, mut limit) = (a, b, limit);
         let (mut was_balanced, mut was_partitioned) = (true, true);
         loop {
@@ -131,7 +131,7 @@ impl Sorting<'_, '_> {
         }
     }
 
-    fn partition(&mut self, a: usize, b: usize, pivot: usize) -> Result<(usize, bool), Fault> {
+    fn partition(&mut self, a: usize, b: usize, pivot: usize) -> Result<(usize, bool), EvalError> {
         self.swap(a, pivot);
         let (mut i, mut j) = (a + 1, b - 1);
         while i <= j && self.less(i, a)? {
@@ -165,7 +165,7 @@ impl Sorting<'_, '_> {
         Ok((j, false))
     }
 
-    fn partition_equal(&mut self, a: usize, b: usize, pivot: usize) -> Result<usize, Fault> {
+    fn partition_equal(&mut self, a: usize, b: usize, pivot: usize) -> Result<usize, EvalError> {
         self.swap(a, pivot);
         let (mut i, mut j) = (a + 1, b - 1);
         loop {
@@ -184,7 +184,7 @@ impl Sorting<'_, '_> {
         }
     }
 
-    fn partial_insertion(&mut self, a: usize, b: usize) -> Result<bool, Fault> {
+    fn partial_insertion(&mut self, a: usize, b: usize) -> Result<bool, EvalError> {
         let mut i = a + 1;
         for _ in 0..5 {
             while i < b && !self.less(i, i - 1)? {
@@ -238,7 +238,7 @@ impl Sorting<'_, '_> {
         }
     }
 
-    fn choose_pivot(&mut self, a: usize, b: usize) -> Result<(usize, Hint), Fault> {
+    fn choose_pivot(&mut self, a: usize, b: usize) -> Result<(usize, Hint), EvalError> {
         let len = b - a;
         let mut swaps = 0;
         let (mut i, mut j, mut k) = (a + len / 4, a + len / 4 * 2, a + len / 4 * 3);
@@ -257,14 +257,14 @@ impl Sorting<'_, '_> {
         })
     }
 
-    fn median(&mut self, a: usize, b: usize, c: usize, swaps: &mut usize) -> Result<usize, Fault> {
+    fn median(&mut self, a: usize, b: usize, c: usize, swaps: &mut usize) -> Result<usize, EvalError> {
         let (a, b) = self.in_order(a, b, swaps)?;
         let (b, _) = self.in_order(b, c, swaps)?;
         let (_, b) = self.in_order(a, b, swaps)?;
         Ok(b)
     }
 
-    fn in_order(&mut self, a: usize, b: usize, swaps: &mut usize) -> Result<(usize, usize), Fault> {
+    fn in_order(&mut self, a: usize, b: usize, swaps: &mut usize) -> Result<(usize, usize), EvalError> {
         if self.less(b, a)? {
             *swaps += 1;
             return Ok((b, a));

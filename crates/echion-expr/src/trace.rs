@@ -6,7 +6,7 @@ use std::sync::Arc;
 use echion_value::Value;
 
 use crate::code::Mark;
-use crate::error::{Error, Fault};
+use crate::error::{Error, EvalError};
 use crate::machine::Watch;
 
 /// How many steps are kept: predicates are evaluated once for each element.
@@ -62,7 +62,7 @@ impl Recorder {
     }
 
     /// The trace of an evaluation of `source` that has come to its end.
-    pub(crate) fn finish(mut self, source: &Arc<str>, outcome: Result<Value, (Fault, u32)>) -> Trace {
+    pub(crate) fn finish(mut self, source: &Arc<str>, outcome: Result<Value, (EvalError, u32)>) -> Trace {
         if let (Err((fault, _)), Some(mark)) = (&outcome, self.open.pop()) {
             self.record(mark, || Err(fault.message().to_owned()));
         }

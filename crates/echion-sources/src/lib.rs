@@ -4,4 +4,4 @@ mod folder;
 pub mod kubernetes;
 pub mod reposerver;
 
-pub use folder::{Folder, FolderSource, Problem, Scan, watch_files};
+pub use folder::{FileError, Folder, FolderSource, Scan, watch_files};

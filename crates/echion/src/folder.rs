@@ -8,7 +8,7 @@ use echion_runtime::engine::Namespaces;
 use echion_runtime::model::ConfigurationChange;
 use echion_runtime::model::SharedLedger;
 use echion_runtime::{Parts, Reporter, Settings};
-use echion_sources::{Folder, Problem, watch_files};
+use echion_sources::{FileError, Folder, watch_files};
 use futures::stream::{self, BoxStream, StreamExt as _};
 
 use crate::print::Style;
@@ -116,15 +116,15 @@ fn changes(home: &str, loaded: echion_runtime::engine::Sources) -> Vec<Configura
 }
 
 /// Files that could not be read.
-pub(crate) fn print_problems(problems: &[Problem]) {
+pub(crate) fn print_problems(problems: &[FileError]) {
     for problem in problems {
         print::event(Style::Warning, "warning:", &problem.to_string());
     }
 }
 
 /// The same after a change: what is new, and files that can be read again.
-pub(crate) fn print_changed_problems(before: &[Problem], problems: &[Problem]) {
-    let new: Vec<Problem> = problems.iter().filter(|problem| !before.contains(problem)).cloned().collect();
+pub(crate) fn print_changed_problems(before: &[FileError], problems: &[FileError]) {
+    let new: Vec<FileError> = problems.iter().filter(|problem| !before.contains(problem)).cloned().collect();
     print_problems(&new);
     for old in before.iter().filter(|old| !problems.iter().any(|problem| problem.file == old.file)) {
         print::event(Style::Good, "corrected", &old.file.display().to_string());

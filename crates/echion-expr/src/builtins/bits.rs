@@ -3,7 +3,7 @@
 use echion_value::{Signature, Type, Value};
 
 use super::{Args, Builtin, Check, type_name};
-use crate::error::Fault;
+use crate::error::EvalError;
 use crate::limits::Meter;
 
 const ONE: &[Signature] = &[Signature::new(&[Type::Int], Type::Int)];
@@ -53,18 +53,18 @@ pub(super) const ALL: &[Builtin] = &[
     },
 ];
 
-fn bitnot(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
+fn bitnot(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, EvalError> {
     Ok(Value::Int(!int("bitnot", args, 0)?))
 }
 
-fn shift(value: i64, by: i64, shifted: impl Fn(i64, u32) -> i64) -> Result<i64, Fault> {
+fn shift(value: i64, by: i64, shifted: impl Fn(i64, u32) -> i64) -> Result<i64, EvalError> {
     if by < 0 {
-        return Err(Fault::new(format!("invalid operation: negative shift count {by} (type int)")));
+        return Err(EvalError::new(format!("invalid operation: negative shift count {by} (type int)")));
     }
     Ok(shifted(value, u32::try_from(by).unwrap_or(u32::MAX)))
 }
 
-fn int(name: &str, args: Args<'_, '_>, index: usize) -> Result<i64, Fault> {
+fn int(name: &str, args: Args<'_, '_>, index: usize) -> Result<i64, EvalError> {
     match args.get(index).map(AsRef::as_ref) {
         Some(Value::Int(n) | Value::Int64(n)) => Ok(*n),
         Some(Value::Int32(n)) => Ok(i64::from(*n)),
@@ -72,7 +72,7 @@ fn int(name: &str, args: Args<'_, '_>, index: usize) -> Result<i64, Fault> {
         Some(Value::Uint64(n)) => Ok(n.cast_signed()),
         other => {
             let found = type_name(other.unwrap_or(&Value::Nil));
-            Err(Fault::new(format!("cannot use {found} as argument (type int) to call {name}")))
+            Err(EvalError::new(format!("cannot use {found} as argument (type int) to call {name}")))
         }
     }
 }

@@ -5,7 +5,7 @@ use echion_value::{Signature, Str, Type, Value, json, strconv};
 
 use super::{ANY, Args, Builtin, Check, exactly, printed, text, type_name};
 use crate::base64;
-use crate::error::Fault;
+use crate::error::EvalError;
 use crate::limits::Meter;
 use crate::nature::{FLOAT, INT, Nature};
 use crate::operators::{float_of, float_to_int, kind_of};
@@ -46,7 +46,7 @@ pub(super) const ALL: &[Builtin] = &[
         run: |meter, args| {
             let value = args.first().map_or(&Value::Nil, AsRef::as_ref);
             let text = json::marshal_indent_within(value, "", "  ", meter.room())?;
-            let text = text.ok_or_else(|| Fault::budget("memory budget exceeded"))?;
+            let text = text.ok_or_else(|| EvalError::budget("memory budget exceeded"))?;
             meter.write(text.len())?;
             Ok(Value::Str(Str::from(text)))
         },
@@ -86,7 +86,7 @@ pub(super) const ALL: &[Builtin] = &[
                 meter.write(bytes.len())?;
                 Ok(Value::Str(Str::from(bytes)))
             }
-            Err(at) => Err(Fault::new(format!("illegal base64 data at input byte {at}"))),
+            Err(at) => Err(EvalError::new(format!("illegal base64 data at input byte {at}"))),
         },
     },
 ];
@@ -116,7 +116,7 @@ fn number_of(name: &str, args: &[Nature], result: Nature) -> Result<Nature, Stri
     }
 }
 
-fn int(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
+fn int(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, EvalError> {
     let value = args.first().map_or(&Value::Nil, AsRef::as_ref);
     let int = match value {
         Value::Float(f) => float_to_int(*f),
@@ -126,21 +126,21 @@ fn int(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
         Value::Uint64(n) => n.cast_signed(),
         Value::Str(s) => {
             let parsed = s.as_str().and_then(|s| strconv::atoi(s).ok());
-            parsed.ok_or_else(|| Fault::new(format!("invalid operation: int({s})")))?
+            parsed.ok_or_else(|| EvalError::new(format!("invalid operation: int({s})")))?
         }
-        other => return Err(Fault::new(format!("invalid operation: int({})", type_name(other)))),
+        other => return Err(EvalError::new(format!("invalid operation: int({})", type_name(other)))),
     };
     Ok(Value::Int(int))
 }
 
-fn float(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
+fn float(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, EvalError> {
     let value = args.first().map_or(&Value::Nil, AsRef::as_ref);
     let float = match value {
         Value::Str(s) => {
-            parse_float(s).ok_or_else(|| Fault::new(format!("invalid operation: float({})", display(value))))?
+            parse_float(s).ok_or_else(|| EvalError::new(format!("invalid operation: float({})", display(value))))?
         }
         other => {
-            float_of(other).ok_or_else(|| Fault::new(format!("invalid operation: float({})", type_name(other))))?
+            float_of(other).ok_or_else(|| EvalError::new(format!("invalid operation: float({})", type_name(other))))?
         }
     };
     Ok(Value::Float(float))

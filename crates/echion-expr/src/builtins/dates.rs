@@ -6,7 +6,7 @@ use echion_value::time::{self, Time, Zone};
 use echion_value::{Signature, Type, Value};
 
 use super::{Args, Builtin, Check, exactly, text};
-use crate::error::Fault;
+use crate::error::EvalError;
 use crate::limits::Meter;
 use crate::nature::{Nature, TIME};
 
@@ -38,7 +38,7 @@ pub(super) const ALL: &[Builtin] = &[
         check: Check::Overloads(&[Signature::new(&[Type::String], Type::Duration)]),
         run: |_, args| {
             let text = String::from_utf8_lossy(text(args, 0)?);
-            time::parse_duration(&text).map(Value::Duration).map_err(Fault::new)
+            time::parse_duration(&text).map(Value::Duration).map_err(EvalError::new)
         },
     },
     Builtin {
@@ -65,11 +65,11 @@ pub(super) const ALL: &[Builtin] = &[
     },
 ];
 
-fn zone(args: Args<'_, '_>, index: usize) -> Result<Zone, Fault> {
-    Zone::load(&String::from_utf8_lossy(text(args, index)?)).map_err(Fault::new)
+fn zone(args: Args<'_, '_>, index: usize) -> Result<Zone, EvalError> {
+    Zone::load(&String::from_utf8_lossy(text(args, index)?)).map_err(EvalError::new)
 }
 
-fn date(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
+fn date(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, EvalError> {
     let (first, args) = match args.first().and_then(|first| Zone::of(first).cloned()) {
         Some(zone) => (Some(zone), &args[1..]),
         None => (None, args),
@@ -83,12 +83,12 @@ fn date(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
     if args.len() > 1 {
         let layout = text(args, 1)?;
         let zone = if args.len() > 2 { Some(zone(args, 2)?) } else { first };
-        return parsed(layout, zone.as_ref()).map_or_else(|error| Err(Fault::new(error.to_string())), made);
+        return parsed(layout, zone.as_ref()).map_or_else(|error| Err(EvalError::new(error.to_string())), made);
     }
     for layout in LAYOUTS {
         if let Ok(time) = parsed(layout.as_bytes(), first.as_ref()) {
             return made(time);
         }
     }
-    Err(Fault::new(format!("invalid date {}", String::from_utf8_lossy(value))))
+    Err(EvalError::new(format!("invalid date {}", String::from_utf8_lossy(value))))
 }

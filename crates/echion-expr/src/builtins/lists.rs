@@ -3,7 +3,7 @@
 use echion_value::{List, Type, Value};
 
 use super::{Args, Builtin, Check, exactly, one_list, printed, type_name};
-use crate::error::Fault;
+use crate::error::EvalError;
 use crate::limits::Meter;
 use crate::nature::{INT, LIST, Nature};
 use crate::operators::{equal, kind_of};
@@ -153,7 +153,7 @@ fn is_int_kind(nature: &Nature) -> bool {
     matches!(nature.kind(), "int" | "int64" | "int32")
 }
 
-fn len(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
+fn len(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, EvalError> {
     let arg = args.first().map_or(&Value::Nil, AsRef::as_ref);
     let len = match arg {
         Value::Str(s) => s.as_bytes().utf8_chunks().map(|c| c.valid().chars().count() + c.invalid().len()).sum(),
@@ -163,8 +163,8 @@ fn len(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
     Ok(Value::Int(i64::try_from(len).unwrap_or(i64::MAX)))
 }
 
-pub(crate) fn invalid_len(value: &Value) -> Fault {
-    Fault::new(format!("invalid argument for len (type {})", super::type_name(value)))
+pub(crate) fn invalid_len(value: &Value) -> EvalError {
+    EvalError::new(format!("invalid argument for len (type {})", super::type_name(value)))
 }
 
 fn end(args: Args<'_, '_>, index: i64) -> Value {
@@ -172,31 +172,31 @@ fn end(args: Args<'_, '_>, index: i64) -> Value {
     fetch::get(list, &Value::Int(index)).ok().unwrap_or_default()
 }
 
-fn take(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
+fn take(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, EvalError> {
     let [list, count] = args else {
-        return Err(Fault::new(format!("invalid number of arguments (expected 2, got {})", args.len())));
+        return Err(EvalError::new(format!("invalid number of arguments (expected 2, got {})", args.len())));
     };
     let Some(len) = fetch::length(list).filter(|_| matches!(kind_of(list), "slice" | "array")) else {
-        return Err(Fault::new(format!("cannot take from {}", kind_of(list))));
+        return Err(EvalError::new(format!("cannot take from {}", kind_of(list))));
     };
     let count = match count.as_ref() {
         Value::Int(n) | Value::Int64(n) | Value::Duration(n) => *n,
         Value::Int32(n) => i64::from(*n),
-        other => return Err(Fault::new(format!("cannot take {} elements", kind_of(other)))),
+        other => return Err(EvalError::new(format!("cannot take {} elements", kind_of(other)))),
     };
     let Ok(count) = usize::try_from(count) else {
-        return Err(Fault::new("reflect.Value.Slice: slice index out of bounds"));
+        return Err(EvalError::new("reflect.Value.Slice: slice index out of bounds"));
     };
     fetch::part(meter, list, 0, count.min(len))
 }
 
 /// The elements of a list of any type.
-fn items(args: Args<'_, '_>, index: usize, complaint: impl Fn(&str) -> String) -> Result<Vec<Value>, Fault> {
+fn items(args: Args<'_, '_>, index: usize, complaint: impl Fn(&str) -> String) -> Result<Vec<Value>, EvalError> {
     let list = args.get(index).map_or(&Value::Nil, AsRef::as_ref);
-    fetch::elements(list).ok_or_else(|| Fault::new(complaint(kind_of(list))))
+    fetch::elements(list).ok_or_else(|| EvalError::new(complaint(kind_of(list))))
 }
 
-fn uniq(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
+fn uniq(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, EvalError> {
     let items = items(args, 0, |kind| format!("cannot uniq {kind}"))?;
     let mut unique: Vec<Value> = Vec::new();
     for item in items {
@@ -216,9 +216,9 @@ fn uniq(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
     Ok(Value::from(unique))
 }
 
-fn flatten(meter: &mut Meter<'_>, items: Vec<Value>, into: &mut Vec<Value>, depth: usize) -> Result<(), Fault> {
+fn flatten(meter: &mut Meter<'_>, items: Vec<Value>, into: &mut Vec<Value>, depth: usize) -> Result<(), EvalError> {
     if depth > MAX_DEPTH {
-        return Err(Fault::new("recursion depth exceeded"));
+        return Err(EvalError::new("recursion depth exceeded"));
     }
     for item in items {
         match fetch::elements(&item) {
@@ -235,7 +235,7 @@ fn flatten(meter: &mut Meter<'_>, items: Vec<Value>, into: &mut Vec<Value>, dept
     Ok(())
 }
 
-fn sorted(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
+fn sorted(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, EvalError> {
     let list = args.first().map_or(&Value::Nil, AsRef::as_ref);
     // Lists of other element types, and what is no list at all, sort to nothing in the reference.
     let sortable = [Type::LIST, Type::INTS, Type::STRINGS, Type::List(&Type::Float64)];
@@ -248,11 +248,11 @@ fn sorted(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
         Some(Value::Str(order)) if *order == "asc" => false,
         Some(Value::Str(order)) if *order == "desc" => true,
         Some(Value::Str(order)) => {
-            return Err(Fault::new(format!("invalid order {order}, expected asc or desc")));
+            return Err(EvalError::new(format!("invalid order {order}, expected asc or desc")));
         }
         Some(other) => {
             let found = type_name(other);
-            return Err(Fault::new(format!("sort order argument must be a string (got {found})")));
+            return Err(EvalError::new(format!("sort order argument must be a string (got {found})")));
         }
     };
     let Some(items) = items else { return Ok(Value::List(List::nil(Type::LIST))) };

@@ -4,7 +4,7 @@ use echion_value::format::display;
 use echion_value::{List, Str, Table, Type, Value, identical};
 
 use super::{Args, Builtin, Check, exactly, printed, type_name};
-use crate::error::Fault;
+use crate::error::EvalError;
 use crate::fetch;
 use crate::limits::Meter;
 use crate::nature::{LIST, Nature};
@@ -21,7 +21,7 @@ pub(super) const ALL: &[Builtin] = &[
         check: Check::Rule(|args| exactly(2, args).map(|()| Nature::Unknown)),
         run: |_, args| match args {
             [from, key] => fetch::get(from, key),
-            _ => Err(Fault::new(format!("invalid number of arguments (expected 2, got {})", args.len()))),
+            _ => Err(EvalError::new(format!("invalid number of arguments (expected 2, got {})", args.len()))),
         },
     },
     Builtin {
@@ -86,29 +86,29 @@ fn pairs(
     meter: &mut Meter<'_>,
     args: Args<'_, '_>,
     complaint: impl Fn(&str) -> String,
-) -> Result<Vec<(Value, Value)>, Fault> {
+) -> Result<Vec<(Value, Value)>, EvalError> {
     let pairs = match args.first().map_or(&Value::Nil, AsRef::as_ref) {
         Value::Map(map) => map.entries().iter().map(|(k, v)| (Value::Str(Str::clone(k)), v.clone())).collect(),
         Value::Table(table) => table.entries().to_vec(),
-        other => return Err(Fault::new(complaint(kind_of(other)))),
+        other => return Err(EvalError::new(complaint(kind_of(other)))),
     };
     meter.grow(pairs.len())?;
     Ok(pairs)
 }
 
-fn from_pairs(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
+fn from_pairs(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, EvalError> {
     let arg = args.first().map_or(&Value::Nil, AsRef::as_ref);
     let Some(items) = fetch::elements(arg) else {
-        return Err(Fault::new(format!("cannot transform {} from pairs", show_as_text(arg))));
+        return Err(EvalError::new(format!("cannot transform {} from pairs", show_as_text(arg))));
     };
     meter.grow(items.len())?;
     let mut entries: Vec<(Value, Value)> = Vec::with_capacity(items.len());
     for item in items {
         let Some(pair) = fetch::elements(&item) else {
-            return Err(Fault::new(format!("invalid pair {}", display(&item))));
+            return Err(EvalError::new(format!("invalid pair {}", display(&item))));
         };
         let Ok([key, value]) = <[Value; 2]>::try_from(pair) else {
-            return Err(Fault::new(format!("invalid pair length {}", display(&item))));
+            return Err(EvalError::new(format!("invalid pair length {}", display(&item))));
         };
         fetch::check_hashable(&key)?;
         meter.work(entries.len() / 8 + 1)?;

@@ -7,7 +7,7 @@ use echion_value::Value;
 use super::lists::MAX_DEPTH;
 use super::{Args, Builtin, Check, exactly, is_number, printed, type_name};
 use crate::ast::Binary;
-use crate::error::Fault;
+use crate::error::EvalError;
 use crate::fetch;
 use crate::limits::Meter;
 use crate::nature::{FLOAT, Nature};
@@ -33,7 +33,7 @@ macro_rules! rounding {
                 match arg {
                     Value::Float(f) => Ok(Value::Float(round(*f))),
                     number if is_number(number) => Ok(Value::Float(float_of(number).unwrap_or_default())),
-                    _ => Err(Fault::new(format!("invalid argument for {} (type {})", $name, type_name(arg)))),
+                    _ => Err(EvalError::new(format!("invalid argument for {} (type {})", $name, type_name(arg)))),
                 }
             },
         }
@@ -125,18 +125,18 @@ fn aggregate(name: &str, args: &[Nature]) -> Result<Nature, String> {
     args.first().cloned().ok_or_else(|| format!("not enough arguments to call {name}"))
 }
 
-fn abs(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
+fn abs(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, EvalError> {
     Ok(match args.first().map_or(&Value::Nil, AsRef::as_ref) {
         Value::Int(n) => Value::Int(n.wrapping_abs()),
         Value::Int64(n) => Value::Int64(n.wrapping_abs()),
         Value::Int32(n) => Value::Int32(n.wrapping_abs()),
         Value::Float(f) => Value::Float(if *f < 0.0 { -f } else { *f }),
         number @ (Value::Uint8(_) | Value::Uint64(_)) => number.clone(),
-        other => return Err(Fault::new(format!("invalid argument for abs (type {})", type_name(other)))),
+        other => return Err(EvalError::new(format!("invalid argument for abs (type {})", type_name(other)))),
     })
 }
 
-fn extreme(meter: &mut Meter<'_>, name: &str, worse: Binary, args: Args<'_, '_>) -> Result<Value, Fault> {
+fn extreme(meter: &mut Meter<'_>, name: &str, worse: Binary, args: Args<'_, '_>) -> Result<Value, EvalError> {
     let mut best = None;
     for arg in args {
         let candidate = if let Some(items) = fetch::elements(arg) {
@@ -147,7 +147,7 @@ fn extreme(meter: &mut Meter<'_>, name: &str, worse: Binary, args: Args<'_, '_>)
         } else if args.len() == 1 {
             return Ok(arg.as_ref().clone());
         } else {
-            return Err(Fault::new(format!("invalid argument for {name} (type {})", type_name(arg))));
+            return Err(EvalError::new(format!("invalid argument for {name} (type {})", type_name(arg))));
         };
         best = better(worse, best, candidate)?;
     }
@@ -160,9 +160,9 @@ fn extreme_of_list(
     worse: Binary,
     items: Vec<Value>,
     depth: usize,
-) -> Result<Option<Value>, Fault> {
+) -> Result<Option<Value>, EvalError> {
     if depth > MAX_DEPTH {
-        return Err(Fault::new("recursion depth exceeded"));
+        return Err(EvalError::new("recursion depth exceeded"));
     }
     let mut best = None;
     for item in items {
@@ -172,14 +172,14 @@ fn extreme_of_list(
                 extreme_of_list(meter, name, worse, inner, depth + 1)?
             }
             None if is_number(&item) => Some(item),
-            None => return Err(Fault::new(format!("invalid argument for {name} (type {})", type_name(&item)))),
+            None => return Err(EvalError::new(format!("invalid argument for {name} (type {})", type_name(&item)))),
         };
         best = better(worse, best, candidate)?;
     }
     Ok(best)
 }
 
-fn better(worse: Binary, best: Option<Value>, candidate: Option<Value>) -> Result<Option<Value>, Fault> {
+fn better(worse: Binary, best: Option<Value>, candidate: Option<Value>) -> Result<Option<Value>, EvalError> {
     match (best, candidate) {
         (Some(best), Some(candidate)) => Ok(Some(if compare(worse, &best, &candidate)? { candidate } else { best })),
         (best, candidate) => Ok(best.or(candidate)),
@@ -194,9 +194,9 @@ struct Mean {
 }
 
 impl Mean {
-    fn add(&mut self, meter: &mut Meter<'_>, value: &Value, depth: usize) -> Result<(), Fault> {
+    fn add(&mut self, meter: &mut Meter<'_>, value: &Value, depth: usize) -> Result<(), EvalError> {
         if depth > MAX_DEPTH {
-            return Err(Fault::new("recursion depth exceeded"));
+            return Err(EvalError::new("recursion depth exceeded"));
         }
         meter.work(1)?;
         let Some(items) = fetch::elements(value) else {
@@ -213,15 +213,15 @@ impl Mean {
 }
 
 /// The number as a float, with the numbers that durations and months are.
-fn real(name: &str, value: &Value) -> Result<f64, Fault> {
+fn real(name: &str, value: &Value) -> Result<f64, EvalError> {
     match value {
         Value::Duration(n) | Value::Month(n) | Value::Weekday(n) => Ok(*n as f64),
         other => float_of(other)
-            .ok_or_else(|| Fault::new(format!("invalid argument for {name} (type {})", type_name(other)))),
+            .ok_or_else(|| EvalError::new(format!("invalid argument for {name} (type {})", type_name(other)))),
     }
 }
 
-fn numbers(meter: &mut Meter<'_>, name: &str, args: Args<'_, '_>) -> Result<Vec<f64>, Fault> {
+fn numbers(meter: &mut Meter<'_>, name: &str, args: Args<'_, '_>) -> Result<Vec<f64>, EvalError> {
     let mut numbers = Vec::new();
     for arg in args {
         collect(meter, name, arg, &mut numbers, 0)?;
@@ -229,9 +229,15 @@ fn numbers(meter: &mut Meter<'_>, name: &str, args: Args<'_, '_>) -> Result<Vec<
     Ok(numbers)
 }
 
-fn collect(meter: &mut Meter<'_>, name: &str, value: &Value, into: &mut Vec<f64>, depth: usize) -> Result<(), Fault> {
+fn collect(
+    meter: &mut Meter<'_>,
+    name: &str,
+    value: &Value,
+    into: &mut Vec<f64>,
+    depth: usize,
+) -> Result<(), EvalError> {
     if depth > MAX_DEPTH {
-        return Err(Fault::new("recursion depth exceeded"));
+        return Err(EvalError::new("recursion depth exceeded"));
     }
     meter.work(1)?;
     if let Some(items) = fetch::elements(value) {

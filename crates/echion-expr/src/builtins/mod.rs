@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 use echion_value::{Signature, Type, Value};
 
-use crate::error::Fault;
+use crate::error::EvalError;
 use crate::limits::Meter;
 use crate::nature::Nature;
 
@@ -51,7 +51,7 @@ pub(crate) struct Slot {
 /// The arguments of a call, borrowed where they could be.
 pub(crate) type Args<'x, 'v> = &'x [Cow<'v, Value>];
 
-pub(crate) type Run = fn(&mut Meter<'_>, Args<'_, '_>) -> Result<Value, Fault>;
+pub(crate) type Run = fn(&mut Meter<'_>, Args<'_, '_>) -> Result<Value, EvalError>;
 
 /// All builtins, family by family.
 pub fn all() -> impl Iterator<Item = &'static Builtin> {
@@ -120,13 +120,13 @@ fn one_list(args: &[Nature], result: Nature, complaint: impl Fn(String) -> Strin
 }
 
 /// Go's failed type assertion.
-pub(crate) fn not_a(value: &Value, wanted: &str) -> Fault {
+pub(crate) fn not_a(value: &Value, wanted: &str) -> EvalError {
     let found = value.type_of().map_or_else(|| "nil".to_owned(), |t| t.to_string());
-    Fault::new(format!("interface conversion: interface {{}} is {found}, not {wanted}"))
+    EvalError::new(format!("interface conversion: interface {{}} is {found}, not {wanted}"))
 }
 
 /// The bytes of an argument that must be a text.
-fn text<'x>(args: Args<'x, '_>, index: usize) -> Result<&'x [u8], Fault> {
+fn text<'x>(args: Args<'x, '_>, index: usize) -> Result<&'x [u8], EvalError> {
     match args.get(index).map(AsRef::as_ref) {
         Some(Value::Str(s)) => Ok(s.as_bytes()),
         other => Err(not_a(other.unwrap_or(&Value::Nil), "string")),

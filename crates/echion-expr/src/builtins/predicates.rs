@@ -3,7 +3,7 @@
 use echion_value::Value;
 
 use super::{Args, Builtin, Check, Slot};
-use crate::error::Fault;
+use crate::error::EvalError;
 use crate::limits::Meter;
 
 const LIST: Slot = Slot { predicate: false, optional: false };
@@ -11,8 +11,8 @@ const PREDICATE: Slot = Slot { predicate: true, optional: false };
 const OPTIONAL_PREDICATE: Slot = Slot { predicate: true, optional: true };
 const OPTIONAL: Slot = Slot { predicate: false, optional: true };
 
-fn never(_: &mut Meter<'_>, _: Args<'_, '_>) -> Result<Value, Fault> {
-    Err(Fault::new("a loop cannot be called"))
+fn never(_: &mut Meter<'_>, _: Args<'_, '_>) -> Result<Value, EvalError> {
+    Err(EvalError::new("a loop cannot be called"))
 }
 
 const fn looping(

@@ -3,7 +3,7 @@
 use echion_value::{List, Signature, Str, Type, Value};
 
 use super::{ANY, Args, Builtin, Check, text, type_text};
-use crate::error::Fault;
+use crate::error::EvalError;
 use crate::limits::Meter;
 use crate::operators::int_of;
 
@@ -162,7 +162,7 @@ pub(super) const ALL: &[Builtin] = &[
     ),
 ];
 
-fn made(bytes: &[u8]) -> Result<Value, Fault> {
+fn made(bytes: &[u8]) -> Result<Value, EvalError> {
     Ok(Value::Str(Str::from(bytes)))
 }
 
@@ -170,7 +170,7 @@ fn index(at: Option<usize>) -> Value {
     Value::Int(at.map_or(-1, |at| i64::try_from(at).unwrap_or(i64::MAX)))
 }
 
-fn affix<'x>(args: Args<'x, '_>) -> Result<&'x [u8], Fault> {
+fn affix<'x>(args: Args<'x, '_>) -> Result<&'x [u8], EvalError> {
     if args.len() > 1 { text(args, 1) } else { Ok(b" ") }
 }
 
@@ -193,7 +193,7 @@ pub(crate) fn find(s: &[u8], part: &[u8]) -> Option<usize> {
     }
 }
 
-fn trim(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
+fn trim(_: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, EvalError> {
     let s = text(args, 0)?;
     let set: Option<Vec<char>> = match args.len() {
         1 => None,
@@ -223,7 +223,7 @@ fn runes(s: &[u8]) -> Vec<(char, &[u8])> {
     runes
 }
 
-fn case(meter: &mut Meter<'_>, args: Args<'_, '_>, change: fn(char) -> char) -> Result<Value, Fault> {
+fn case(meter: &mut Meter<'_>, args: Args<'_, '_>, change: fn(char) -> char) -> Result<Value, EvalError> {
     let s = text(args, 0)?;
     meter.write(s.len())?;
     let changed: String = runes(s).into_iter().map(|(c, _)| change(c)).collect();
@@ -247,7 +247,7 @@ fn lower(c: char) -> char {
     c.to_lowercase().next().unwrap_or(c)
 }
 
-fn split(meter: &mut Meter<'_>, args: Args<'_, '_>, keep: bool) -> Result<Value, Fault> {
+fn split(meter: &mut Meter<'_>, args: Args<'_, '_>, keep: bool) -> Result<Value, EvalError> {
     let (s, separator) = (text(args, 0)?, text(args, 1)?);
     let limit = match args.get(2) {
         Some(count) => int_of(count)?,
@@ -282,7 +282,7 @@ fn split(meter: &mut Meter<'_>, args: Args<'_, '_>, keep: bool) -> Result<Value,
     Ok(Value::List(List::of_strings(parts.into_iter().map(Str::from))))
 }
 
-fn replace(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
+fn replace(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, EvalError> {
     let (s, old, new) = (text(args, 0)?, text(args, 1)?, text(args, 2)?);
     let limit = match args.get(3) {
         Some(count) => int_of(count)?,
@@ -321,26 +321,26 @@ fn replace(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
     Ok(Value::Str(Str::from(out)))
 }
 
-fn repeat(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
+fn repeat(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, EvalError> {
     let s = text(args, 0)?;
     let count = int_of(args.get(1).map_or(&Value::Nil, AsRef::as_ref))?;
     let Ok(count) = usize::try_from(count) else {
-        return Err(Fault::new(format!("invalid argument for repeat (expected positive integer, got {count})")));
+        return Err(EvalError::new(format!("invalid argument for repeat (expected positive integer, got {count})")));
     };
     // The reference counts each byte of the result as an element.
     meter.grow(s.len().saturating_mul(count))?;
     if count > 1_000_000 {
-        return Err(Fault::budget("memory budget exceeded"));
+        return Err(EvalError::budget("memory budget exceeded"));
     }
     made(&s.repeat(count))
 }
 
-fn join(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, Fault> {
+fn join(meter: &mut Meter<'_>, args: Args<'_, '_>) -> Result<Value, EvalError> {
     let list = args.first().map_or(&Value::Nil, AsRef::as_ref);
     let glue = if args.len() > 1 { text(args, 1)? } else { b"" };
     let items = match list {
         Value::List(list) if [Type::LIST, Type::STRINGS].contains(&list.list_type()) => list.items(),
-        other => return Err(Fault::new(format!("invalid argument for join (type {})", type_text(other)))),
+        other => return Err(EvalError::new(format!("invalid argument for join (type {})", type_text(other)))),
     };
     let mut out: Vec<u8> = Vec::new();
     for (i, item) in items.iter().enumerate() {

@@ -5,7 +5,7 @@ use echion_value::{Signature, Type};
 use super::{Checked, Checker, Scope};
 use crate::ast::{Binary, Builtin, Id, Kind};
 use crate::builtins::{self, Check};
-use crate::error::Finding;
+use crate::error::CompileError;
 use crate::nature::{BOOL, GROUPS, INT, LIST, Nature};
 
 impl Checker<'_> {
@@ -30,7 +30,7 @@ impl Checker<'_> {
     }
 
     /// Whether the arguments fit the signature; the outer error is one within an argument, whatever the signature.
-    fn arguments(&mut self, id: Id, name: &str, signature: &Signature, args: &[Id]) -> Result<Checked, Finding> {
+    fn arguments(&mut self, id: Id, name: &str, signature: &Signature, args: &[Id]) -> Result<Checked, CompileError> {
         if signature.results() > 2 {
             return Ok(self.fail(id, format!("func {name} returns more then two values")));
         }
@@ -102,7 +102,7 @@ impl Checker<'_> {
                     }
                 }
                 Err(last.unwrap_or_else(|| {
-                    Finding::check(self.tree.at(id), format!("no matching overload for {}", builtin.name))
+                    CompileError::check(self.tree.at(id), format!("no matching overload for {}", builtin.name))
                 }))
             }
             Check::Rule(rule) => {

@@ -12,17 +12,17 @@ use echion_value::{Method, Type};
 
 use crate::ast::{Binary, Id, Kind, Member, Tree, Unary};
 use crate::builtins;
-use crate::error::Finding;
+use crate::error::CompileError;
 use crate::nature::{BOOL, DURATION, FLOAT, INT, LIST, MAP, Nature, TEXT, TIME};
 use crate::patterns;
 
 /// How many nodes are checked; a node can be part of several others, and those again of several.
 const MAX_VISITS: usize = 100_000;
 
-type Checked = Result<Nature, Finding>;
+type Checked = Result<Nature, CompileError>;
 
 /// Checks the tree below `root` and notes the natures of its nodes.
-pub(crate) fn check(tree: &mut Tree, root: Id) -> Result<(), Finding> {
+pub(crate) fn check(tree: &mut Tree, root: Id) -> Result<(), CompileError> {
     Checker { tree, predicates: Vec::new(), variables: Vec::new(), visited: BTreeSet::new(), visits: 0 }
         .visit(root)
         .map(|_| ())
@@ -51,7 +51,7 @@ impl Checker<'_> {
         }
         self.visits += 1;
         if self.visits > MAX_VISITS {
-            return Err(Finding::budget(self.tree.at(id), "expression is too large"));
+            return Err(CompileError::budget(self.tree.at(id), "expression is too large"));
         }
         let nature = match self.tree.kind(id).clone() {
             Kind::Binary(..) => return self.binary_chain(id),
@@ -98,8 +98,8 @@ impl Checker<'_> {
         self.visited.insert(id);
     }
 
-    fn fail<T>(&self, id: Id, message: impl Into<String>) -> Result<T, Finding> {
-        Err(Finding::check(self.tree.at(id), message))
+    fn fail<T>(&self, id: Id, message: impl Into<String>) -> Result<T, CompileError> {
+        Err(CompileError::check(self.tree.at(id), message))
     }
 
     fn identifier(&self, name: &str) -> Nature {
@@ -208,7 +208,7 @@ impl Checker<'_> {
         found.map_or_else(|| self.fail(id, mismatch()), Ok)
     }
 
-    fn is_in(&self, id: Id, l: &Nature, r: &Nature) -> Result<Option<Nature>, Finding> {
+    fn is_in(&self, id: Id, l: &Nature, r: &Nature) -> Result<Option<Nature>, CompileError> {
         if r.is_map() {
             if !l.is_unknown() && !l.is_assignable(r.key()) {
                 return self.fail(id, format!("cannot use {l} as type {} in map key", r.key()));

@@ -9,17 +9,17 @@ use echion_value::{Str, Type, Value};
 use crate::ast::{Binary, Builtin, Id, Kind, Member, Tree, Unary};
 use crate::builtins;
 use crate::code::{CalledMember, Code, Mark, Op, Path};
-use crate::error::Finding;
+use crate::error::CompileError;
 use crate::nature::Nature;
 use crate::patterns;
 
 /// How many instructions an expression may have: `a ?: b` doubles its condition, so text can grow without bound.
 const MAX_OPS: usize = 100_000;
 
-type Compiled = Result<(), Finding>;
+type Compiled = Result<(), CompileError>;
 
 /// The code of the tree below `root`, with marks when it is to be traced.
-pub(crate) fn compile(tree: &Tree, root: Id, traced: bool) -> Result<Code, Finding> {
+pub(crate) fn compile(tree: &Tree, root: Id, traced: bool) -> Result<Code, CompileError> {
     let code = Code {
         ops: Vec::new(),
         places: Vec::new(),
@@ -63,9 +63,9 @@ fn place(index: usize) -> u32 {
 }
 
 impl Compiler<'_> {
-    fn emit(&mut self, at: u32, op: Op) -> Result<usize, Finding> {
+    fn emit(&mut self, at: u32, op: Op) -> Result<usize, CompileError> {
         if self.code.ops.len() >= MAX_OPS {
-            return Err(Finding::budget(at, "expression is too large"));
+            return Err(CompileError::budget(at, "expression is too large"));
         }
         self.code.ops.push(op);
         self.code.places.push(at);
@@ -156,7 +156,7 @@ impl Compiler<'_> {
                     "index" => Op::Index,
                     "acc" => Op::Accumulator,
                     "" => Op::Element,
-                    _ => return Err(Finding::check(at, format!("unknown pointer {name}"))),
+                    _ => return Err(CompileError::check(at, format!("unknown pointer {name}"))),
                 };
                 self.emit(at, op)?
             }
@@ -385,7 +385,8 @@ impl Compiler<'_> {
                 return self.emit(at, Op::InTexts(constant)).map(drop);
             }
             (B::Matches, Kind::Text(pattern)) => {
-                let pattern = patterns::compile(pattern.as_bytes()).map_err(|message| Finding::check(at, message))?;
+                let pattern =
+                    patterns::compile(pattern.as_bytes()).map_err(|message| CompileError::check(at, message))?;
                 self.code.patterns.push(pattern);
                 let index = place(self.code.patterns.len() - 1);
                 return self.emit(at, Op::MatchesConstant(index)).map(drop);
@@ -429,7 +430,7 @@ impl Compiler<'_> {
             return self.looping(at, builtin);
         }
         let Some(known) = builtins::find(builtin.name) else {
-            return Err(Finding::check(at, format!("unknown builtin {}", builtin.name)));
+            return Err(CompileError::check(at, format!("unknown builtin {}", builtin.name)));
         };
         for arg in &builtin.args {
             self.node(*arg)?;

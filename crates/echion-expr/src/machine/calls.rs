@@ -6,7 +6,7 @@ use echion_value::{Func, Method, Signature, Type, Value};
 
 use super::{Machine, Ran, Watch, broken, size};
 use crate::builtins::type_name;
-use crate::error::Fault;
+use crate::error::EvalError;
 use crate::fetch;
 
 impl<'a, W: Watch> Machine<'a, '_, W> {
@@ -14,11 +14,11 @@ impl<'a, W: Watch> Machine<'a, '_, W> {
     pub(super) fn call(&mut self, count: usize) -> Ran {
         let callee = self.pop()?;
         match callee.as_ref() {
-            Value::Nil => Err(Fault::new("invalid operation: cannot call nil")),
+            Value::Nil => Err(EvalError::new("invalid operation: cannot call nil")),
             Value::Func(func) => self.call_function(func, count),
             other => {
                 let message = format!("invalid operation: cannot call non-function of type {}", type_name(other));
-                Err(Fault::new(message))
+                Err(EvalError::new(message))
             }
         }
     }
@@ -86,11 +86,11 @@ fn check_arguments(signature: &Signature, args: &mut [Value]) -> Ran {
     let expected = signature.params.len();
     if signature.variadic {
         if args.len() + 1 < expected {
-            return Err(Fault::new("reflect: Call with too few input arguments"));
+            return Err(EvalError::new("reflect: Call with too few input arguments"));
         }
     } else if args.len() != expected {
         let message = format!("invalid number of arguments: expected {expected}, got {}", args.len());
-        return Err(Fault::new(message));
+        return Err(EvalError::new(message));
     }
     for (index, arg) in args.iter_mut().enumerate() {
         let wanted = signature.param(index).unwrap_or(Type::Any);
@@ -105,7 +105,7 @@ fn check_arguments(signature: &Signature, args: &mut [Value]) -> Ran {
         match arg.type_of() {
             None => *arg = fetch::zero(wanted),
             Some(found) if wanted != Type::Any && found != wanted => {
-                return Err(Fault::new(format!("reflect: Call using {found} as type {wanted}")));
+                return Err(EvalError::new(format!("reflect: Call using {found} as type {wanted}")));
             }
             Some(_) => {}
         }

@@ -5,7 +5,7 @@ use echion_value::Value;
 use super::{Ran, broken};
 use crate::ast::Binary;
 use crate::builtins::{find_part, not_a, type_name};
-use crate::error::Fault;
+use crate::error::EvalError;
 use crate::limits::Meter;
 use crate::operators::equal;
 use crate::patterns;
@@ -27,7 +27,7 @@ pub(super) fn in_texts(needle: &Value, texts: &Value) -> Ran<bool> {
         other => {
             let found = type_name(other);
             let message = format!("reflect.Value.MapIndex: value of type {found} is not assignable to type string");
-            Err(Fault::new(message))
+            Err(EvalError::new(message))
         }
     }
 }
@@ -48,7 +48,7 @@ pub(super) fn matches(meter: &mut Meter<'_>, value: &Value, pattern: &Value) -> 
     let Value::Str(pattern) = pattern else { return Err(not_a(pattern, "string")) };
     // Compiling costs far more than most instructions.
     meter.work(1000 + pattern.len() * 50)?;
-    let pattern = patterns::compile(pattern.as_bytes()).map_err(Fault::new)?;
+    let pattern = patterns::compile(pattern.as_bytes()).map_err(EvalError::new)?;
     let subject = subject(value)?;
     meter.work(subject.len() / 16)?;
     Ok(Value::Bool(pattern.is_match(subject)))

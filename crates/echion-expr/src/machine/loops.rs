@@ -7,7 +7,7 @@ use echion_value::{Table, Type, Value, identical};
 use super::{Machine, Ran, Watch, broken, int, size};
 use crate::builtins::not_a;
 use crate::code::Op;
-use crate::error::Fault;
+use crate::error::EvalError;
 use crate::operators::kind_of;
 use crate::{fetch, sort};
 
@@ -33,7 +33,7 @@ impl<'a> Scope<'a> {
             return list.items().get(at).map(Cow::Borrowed).ok_or_else(broken);
         }
         match self.collection.as_ref() {
-            Value::Map(_) | Value::Table(_) => Err(Fault::new("reflect: call of reflect.Value.Index on map Value")),
+            Value::Map(_) | Value::Table(_) => Err(EvalError::new("reflect: call of reflect.Value.Index on map Value")),
             other => Ok(Cow::Owned(fetch::element(other, at))),
         }
     }
@@ -56,7 +56,7 @@ impl<W: Watch> Machine<'_, '_, W> {
             Op::JumpIfEnough(enough, target) if scope.count >= enough => self.next = size(target),
             Op::Next => scope.index += 1,
             // Each turn of such a loop leaves a value behind.
-            Op::Previous if self.stack.len() > MOST_VALUES => return Err(Fault::budget("memory budget exceeded")),
+            Op::Previous if self.stack.len() > MOST_VALUES => return Err(EvalError::budget("memory budget exceeded")),
             Op::Previous => scope.index -= 1,
             Op::LastIndex => scope.index = scope.length - 1,
             Op::CountUp => scope.count += 1,
@@ -71,12 +71,12 @@ impl<W: Watch> Machine<'_, '_, W> {
             Op::Accumulate => scope.accumulator = self.stack.pop().ok_or_else(broken)?,
             Op::FirstToAccumulator => {
                 if scope.length == 0 {
-                    return Err(Fault::new("reduce of empty array with no initial value"));
+                    return Err(EvalError::new("reduce of empty array with no initial value"));
                 }
                 scope.accumulator = scope.element()?;
                 scope.index = 1;
             }
-            Op::NotFound => return Err(Fault::new("reflect: slice index out of range")),
+            Op::NotFound => return Err(EvalError::new("reflect: slice index out of range")),
             Op::Group => {
                 let key = self.stack.pop().ok_or_else(broken)?.into_owned();
                 let element = scope.element()?.into_owned();
@@ -97,7 +97,7 @@ impl<W: Watch> Machine<'_, '_, W> {
                 scope.descending = match order.as_ref() {
                     Value::Str(order) if *order == "asc" => false,
                     Value::Str(order) if *order == "desc" => true,
-                    Value::Str(_) => return Err(Fault::new("unknown order, use asc or desc")),
+                    Value::Str(_) => return Err(EvalError::new("unknown order, use asc or desc")),
                     other => return Err(not_a(other, "string")),
                 };
             }
@@ -124,7 +124,7 @@ impl<W: Watch> Machine<'_, '_, W> {
                 "invalid" => "zero".to_owned(),
                 kind => kind.to_owned(),
             };
-            Fault::new(format!("reflect: call of reflect.Value.Len on {what} Value"))
+            EvalError::new(format!("reflect: call of reflect.Value.Len on {what} Value"))
         })?;
         self.scopes.push(Scope {
             collection,

@@ -19,12 +19,12 @@ use stack::Stack;
 
 use crate::builtins::{not_a, type_name};
 use crate::code::{Code, Op};
-use crate::error::Fault;
+use crate::error::EvalError;
 use crate::fetch;
 use crate::limits::Meter;
 use crate::operators::{calculate, compare, equal, int_of, negate, power, range};
 
-type Ran<T = ()> = Result<T, Fault>;
+type Ran<T = ()> = Result<T, EvalError>;
 
 /// Observes an evaluation.
 pub(crate) trait Watch {
@@ -49,7 +49,7 @@ pub(crate) fn run<'c, W: Watch>(
     env: &Map,
     meter: Meter<'c>,
     watch: &'c mut W,
-) -> Result<Value, (Fault, u32)> {
+) -> Result<Value, (EvalError, u32)> {
     let mut meter = meter;
     let mut start = Start { next: 0, holds: None };
     if !W::WATCHES {
@@ -101,8 +101,8 @@ struct Machine<'a, 'c, W> {
     variables: Vec<Cow<'a, Value>>,
 }
 
-fn broken() -> Fault {
-    Fault::new("the program is broken")
+fn broken() -> EvalError {
+    EvalError::new("the program is broken")
 }
 
 fn size(count: u32) -> usize {
@@ -220,8 +220,9 @@ impl<'a, W: Watch> Machine<'a, '_, W> {
                 }
                 Op::Length => {
                     let value = self.stack.last().ok_or_else(broken)?;
-                    let length = fetch::length(value)
-                        .ok_or_else(|| Fault::new(format!("invalid argument for len (type {})", type_name(value))))?;
+                    let length = fetch::length(value).ok_or_else(|| {
+                        EvalError::new(format!("invalid argument for len (type {})", type_name(value)))
+                    })?;
                     self.push(Value::Int(int(length)));
                 }
                 Op::Call(count) => self.call(size(count))?,

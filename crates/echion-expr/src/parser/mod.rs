@@ -4,7 +4,7 @@ mod operands;
 mod postfix;
 
 use crate::ast::{Binary, Id, Kind, Tree, Unary};
-use crate::error::Finding;
+use crate::error::CompileError;
 use crate::lexer::{Lexer, Token, TokenKind};
 
 /// How many nodes an expression may have; the reference's limit.
@@ -16,7 +16,7 @@ const MAX_DEPTH: usize = 120;
 /// How deep its tree may be, where a chain of members, too, is one level for each.
 const MAX_TREE_DEPTH: usize = 200;
 
-type Parsed<T> = Result<T, Finding>;
+type Parsed<T> = Result<T, CompileError>;
 
 /// The tree of `source` and its root.
 pub(crate) fn parse(source: &str) -> Parsed<(Tree, Id)> {
@@ -55,11 +55,11 @@ struct Parser {
 
 impl Parser {
     fn fail<T>(&self, message: impl Into<String>) -> Parsed<T> {
-        Err(Finding::syntax(self.current.at, message))
+        Err(CompileError::syntax(self.current.at, message))
     }
 
-    fn unexpected(&self) -> Finding {
-        Finding::syntax(self.current.at, format!("unexpected token {}", self.current))
+    fn unexpected(&self) -> CompileError {
+        CompileError::syntax(self.current.at, format!("unexpected token {}", self.current))
     }
 
     fn next(&mut self) -> Parsed<()> {
@@ -102,7 +102,7 @@ impl Parser {
         self.nodes += 1;
         if self.nodes > MAX_NODES {
             let message = "compilation failed: expression exceeds maximum allowed nodes";
-            return Err(Finding::budget(self.current.at, message));
+            return Err(CompileError::budget(self.current.at, message));
         }
         Ok(())
     }
@@ -112,7 +112,7 @@ impl Parser {
         let id = self.tree.push(kind, at);
         self.tree.span_from(id, self.last_end);
         if self.tree.node(id).depth > MAX_TREE_DEPTH {
-            return Err(Finding::budget(at, "expression is nested too deeply"));
+            return Err(CompileError::budget(at, "expression is nested too deeply"));
         }
         Ok(id)
     }
@@ -121,7 +121,7 @@ impl Parser {
     fn nested<T>(&mut self, part: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(Finding::budget(self.current.at, "expression is nested too deeply"));
+            return Err(CompileError::budget(self.current.at, "expression is nested too deeply"));
         }
         let result = part(self);
         self.depth -= 1;
@@ -197,7 +197,7 @@ impl Parser {
                     "Operator ({}) and coalesce expressions (??) cannot be mixed. Wrap either by parentheses.",
                     binary.text()
                 );
-                return Err(Finding::syntax(operator.at, message));
+                return Err(CompileError::syntax(operator.at, message));
             }
             if binary.is_ordering() {
                 left = self.comparison(left, binary, operator.at)?;

@@ -65,26 +65,26 @@ pub(super) struct File {
     text: Option<(u64, u64, bool)>,
     pub(super) held: Vec<Held>,
     /// Why what is in the file now is not in effect.
-    problem: Option<Problem>,
+    problem: Option<FileError>,
     /// A resource that `held` lists only once, although the file lists it again.
     repeated: Option<String>,
 }
 
 #[derive(Debug)]
-struct Problem {
+struct FileError {
     /// The reason, beginning with the line.
     message: String,
     /// Whether time alone may solve it.
     transient: bool,
 }
 
-impl From<String> for Problem {
+impl From<String> for FileError {
     fn from(message: String) -> Self {
         Self { message, transient: false }
     }
 }
 
-impl From<&str> for Problem {
+impl From<&str> for FileError {
     fn from(message: &str) -> Self {
         Self::from(format!("1: {message}; what it held before stays in effect"))
     }
@@ -139,7 +139,7 @@ impl File {
         text: &str,
         stamp: Stamp,
         now: SystemTime,
-    ) -> Result<(Vec<Held>, Option<String>), Problem> {
+    ) -> Result<(Vec<Held>, Option<String>), FileError> {
         if text.trim().is_empty() && !self.held.is_empty() {
             return Err("the file is empty".into());
         }
@@ -150,8 +150,8 @@ impl File {
             && !text.ends_with('\n')
             && !stamp.is_older_than(CUT_SHORT, now)
         {
-            let problem = Problem::from("the file seems to be cut short, it ends in the middle of a line");
-            return Err(Problem { transient: true, ..problem });
+            let problem = FileError::from("the file seems to be cut short, it ends in the middle of a line");
+            return Err(FileError { transient: true, ..problem });
         }
         let mut held = Vec::new();
         let mut listed = HashSet::new();

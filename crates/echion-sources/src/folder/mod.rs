@@ -31,14 +31,14 @@ pub struct Folder {
 
 /// A file or folder that could not be read. What it held before still counts: a file is often seen half written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct FileError {
     /// The file.
     pub file: PathBuf,
     /// Why, beginning with the line where there is one.
     pub message: String,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file.display(), self.message)
     }
@@ -50,7 +50,7 @@ pub struct Scan {
     /// How many resources, of any kind, are new, changed or gone.
     pub changed: usize,
     /// Everything that is wrong with the folder at the moment, not only what is new.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<FileError>,
 }
 
 impl Folder {
@@ -92,7 +92,7 @@ impl Folder {
     /// A folder that vanishes is looked for every second, and nothing is taken to be gone meanwhile.
     pub fn watch<F>(&self, on_problems: F) -> impl Future<Output = ()> + Send + use<F>
     where
-        F: Fn(&[Problem]) + Send,
+        F: Fn(&[FileError]) + Send,
     {
         watch::watch_folder(self.clone(), on_problems)
     }

@@ -10,7 +10,7 @@ use echion_model::{Observation, Resource, ResourceId, SourceError};
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 
 use super::file::{File, Held, Stamp, is_manifest};
-use super::{Problem, Scan};
+use super::{FileError, Scan};
 
 /// How deep folders are followed.
 const MAX_DEPTH: usize = 8;
@@ -305,16 +305,16 @@ impl Scanner {
         self.observers = observers;
     }
 
-    fn problems(&self) -> Vec<Problem> {
+    fn problems(&self) -> Vec<FileError> {
         let problem = |path: &Path, message: String| {
             // Joining an empty path would end the folder's name with a separator.
             let file = if path.as_os_str().is_empty() { self.root.clone() } else { self.root.join(path) };
-            Problem { file, message }
+            FileError { file, message }
         };
         if let State::Lost(why) = &self.state {
             return vec![problem(Path::new(""), format!(" cannot read the folder: {why}"))];
         }
-        let mut problems: Vec<Problem> = Vec::new();
+        let mut problems: Vec<FileError> = Vec::new();
         problems.extend(
             self.closed.iter().map(|(path, why)| {
                 problem(path, format!(" cannot read it: {why}; what it held before stays in effect"))

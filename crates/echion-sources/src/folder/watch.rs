@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::file::{CUT_SHORT, is_manifest};
-use super::{Folder, Problem, wall_clock};
+use super::{FileError, Folder, wall_clock};
 
 /// How long events are collected.
 const DEBOUNCE: Duration = Duration::from_millis(100);
@@ -195,7 +195,7 @@ async fn blocking<T: Send + 'static>(folder: &Folder, work: impl FnOnce(&Folder)
     tokio::task::spawn_blocking(move || work(&folder)).await.ok()
 }
 
-pub(super) async fn watch_folder(folder: Folder, on_problems: impl Fn(&[Problem]) + Send) {
+pub(super) async fn watch_folder(folder: Folder, on_problems: impl Fn(&[FileError]) + Send) {
     let mut reported = Vec::new();
     let mut watching: Option<Watching> = None;
     let mut watch_problem = None;
@@ -234,7 +234,7 @@ pub(super) async fn watch_folder(folder: Folder, on_problems: impl Fn(&[Problem]
         if let Some(error) = watch_problem.as_ref().filter(|_| !lost) {
             let message =
                 format!(" cannot watch the folder, so it is scanned every {} seconds: {error}", POLL.as_secs());
-            scan.problems.insert(0, Problem { file: folder.path.to_path_buf(), message });
+            scan.problems.insert(0, FileError { file: folder.path.to_path_buf(), message });
         }
         if scan.problems != reported {
             on_problems(&scan.problems);

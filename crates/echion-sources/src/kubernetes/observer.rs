@@ -133,14 +133,14 @@ struct Line {
 }
 
 /// What failed.
-struct Failure {
+struct WatchError {
     what: &'static str,
     error: RequestError,
     /// Listing has to begin again.
     restart: bool,
 }
 
-type Step = Result<Option<Observation>, Failure>;
+type Step = Result<Option<Observation>, WatchError>;
 
 /// Makes observations, one after the other.
 pub(crate) struct Observer {
@@ -396,15 +396,15 @@ impl Observer {
     }
 
     /// A list that broke in the middle took too long for somebody on the way, perhaps: shorter answers come next.
-    fn list_failed(&mut self, error: RequestError) -> Failure {
+    fn list_failed(&mut self, error: RequestError) -> WatchError {
         if error.code != Some(410) {
             self.mode = if self.mode == Mode::Streaming { Mode::Cached } else { Mode::Paged };
         }
         list_failed(error)
     }
 
-    fn fail(&mut self, failure: Failure) -> Option<Observation> {
-        let Failure { what, error, restart } = failure;
+    fn fail(&mut self, failure: WatchError) -> Option<Observation> {
+        let WatchError { what, error, restart } = failure;
         if restart {
             self.state = State::Begin;
         }
@@ -429,15 +429,15 @@ impl Observer {
     }
 }
 
-fn list_failed(error: RequestError) -> Failure {
-    Failure { what: "list", error, restart: true }
+fn list_failed(error: RequestError) -> WatchError {
+    WatchError { what: "list", error, restart: true }
 }
 
 /// A watch that is refused is started again where it was, unless that place, or the kind itself, is gone. A missing right is no reason to list
 /// again and again.
-fn watch_failed(error: RequestError) -> Failure {
+fn watch_failed(error: RequestError) -> WatchError {
     let restart = error.code.is_some_and(|code| (400..500).contains(&code) && !matches!(code, 401 | 403 | 408 | 429));
-    Failure { what: "watch", error, restart }
+    WatchError { what: "watch", error, restart }
 }
 
 fn failed(text: String) -> Observation {

@@ -40,36 +40,57 @@ fn run(args: &[&str], config: &str) -> String {
 #[test]
 fn trigger_get_lists_conditions() {
     let config = CONFIG.replace(", other", "");
-    insta::assert_snapshot!(run(&["trigger", "get", "--config-map", "cm.yaml"], &config));
-    insta::assert_snapshot!(run(&["trigger", "get", "on-failed", "-o", "yaml", "--config-map", "cm.yaml"], &config));
-    insta::assert_snapshot!(run(&["trigger", "get", "nope", "-o", "name", "--config-map", "cm.yaml"], &config));
+    insta::assert_snapshot!("triggers_as_a_table", run(&["trigger", "get", "--config-map", "cm.yaml"], &config));
+    insta::assert_snapshot!(
+        "a_trigger_as_yaml",
+        run(&["trigger", "get", "on-failed", "-o", "yaml", "--config-map", "cm.yaml"], &config)
+    );
+    insta::assert_snapshot!(
+        "a_trigger_that_is_not_there",
+        run(&["trigger", "get", "nope", "-o", "name", "--config-map", "cm.yaml"], &config)
+    );
 }
 
 #[test]
 fn trigger_run_shows_the_result_of_each_condition() {
     let config = CONFIG.replace(", other", "");
-    insta::assert_snapshot!(run(&["trigger", "run", "on-failed", "app.yaml", "--config-map", "cm.yaml"], &config));
-    insta::assert_snapshot!(run(&["trigger", "run", "nope", "app.yaml", "--config-map", "cm.yaml"], &config));
+    insta::assert_snapshot!(
+        "a_trigger_that_ran",
+        run(&["trigger", "run", "on-failed", "app.yaml", "--config-map", "cm.yaml"], &config)
+    );
+    insta::assert_snapshot!(
+        "a_trigger_that_cannot_run",
+        run(&["trigger", "run", "nope", "app.yaml", "--config-map", "cm.yaml"], &config)
+    );
 }
 
 #[test]
 fn template_get_and_notify() {
     let config = CONFIG.replace(", other", "");
-    insta::assert_snapshot!(run(&["template", "get", "--config-map", "cm.yaml"], &config));
-    insta::assert_snapshot!(run(&["template", "notify", "app-failed", "app.yaml", "--config-map", "cm.yaml"], &config));
+    insta::assert_snapshot!("templates_as_a_table", run(&["template", "get", "--config-map", "cm.yaml"], &config));
+    insta::assert_snapshot!(
+        "a_template_on_the_console",
+        run(&["template", "notify", "app-failed", "app.yaml", "--config-map", "cm.yaml"], &config)
+    );
 }
 
 #[test]
 fn findings_have_place_snippet_and_hint() {
     let config = CONFIG.replace("in ['Error'", "in 'Error'").replace("service.webhook.hook", "service.webhok.hook");
-    insta::assert_snapshot!(run(&["trigger", "get", "-o", "name", "--config-map", "cm.yaml"], &config));
+    insta::assert_snapshot!(
+        "findings_of_a_configuration",
+        run(&["trigger", "get", "-o", "name", "--config-map", "cm.yaml"], &config)
+    );
 }
 
 #[test]
 fn an_expression_and_a_text() {
-    insta::assert_snapshot!(run(&["expr", "app.status.sync.revision + '!'", "--resource", "app.yaml"], CONFIG));
-    insta::assert_snapshot!(run(&["expr", "1 * time.Minute", "-o", "json"], CONFIG));
-    insta::assert_snapshot!(run(&["expr", "app.nope.x", "--resource", "app.yaml"], CONFIG));
+    insta::assert_snapshot!(
+        "a_text_of_an_expression",
+        run(&["expr", "app.status.sync.revision + '!'", "--resource", "app.yaml"], CONFIG)
+    );
+    insta::assert_snapshot!("a_duration_as_json", run(&["expr", "1 * time.Minute", "-o", "json"], CONFIG));
+    insta::assert_snapshot!("an_expression_that_fails", run(&["expr", "app.nope.x", "--resource", "app.yaml"], CONFIG));
     let args = [
         "render",
         "{{.app.metadata.name}} at {{.context.argocdUrl}}\n",
@@ -78,24 +99,28 @@ fn an_expression_and_a_text() {
         "--config-map",
         "cm.yaml",
     ];
-    insta::assert_snapshot!(run(&args, &CONFIG.replace(", other", "")));
+    insta::assert_snapshot!("a_text_that_is_rendered", run(&args, &CONFIG.replace(", other", "")));
 }
 
 #[test]
 fn a_trace_shows_what_each_part_came_to() {
     let trace = |expr: &str| run(&["expr", "--trace", expr, "--resource", "app.yaml"], CONFIG);
-    insta::assert_snapshot!(trace(
-        "app.status.operationState != nil and\n  app.status.operationState.phase in ['Error', 'Failed'] and\n  \
+    insta::assert_snapshot!(
+        "a_trace_of_a_condition",
+        trace(
+            "app.status.operationState != nil and\n  app.status.operationState.phase in ['Error', 'Failed'] and\n  \
          (app.status.health.status == 'Degraded' or app.status.sync?.revision not in ['r2'])"
-    ));
-    insta::assert_snapshot!(trace(
-        "let big = filter([1, 20, 30], # > 10); len(big) == 2 ? upper('é') + app.none?.x.y : 0"
-    ));
-    insta::assert_snapshot!(run(
-        &["expr", "--trace", "'é' + app.metadata.name", "--resource", "app.yaml", "-o", "json"],
-        CONFIG
-    ));
-    insta::assert_snapshot!(trace("1 +"));
+        )
+    );
+    insta::assert_snapshot!(
+        "a_trace_of_a_filter",
+        trace("let big = filter([1, 20, 30], # > 10); len(big) == 2 ? upper('é') + app.none?.x.y : 0")
+    );
+    insta::assert_snapshot!(
+        "a_trace_as_json",
+        run(&["expr", "--trace", "'é' + app.metadata.name", "--resource", "app.yaml", "-o", "json"], CONFIG)
+    );
+    insta::assert_snapshot!("a_trace_that_cannot_begin", trace("1 +"));
 }
 
 #[test]
@@ -118,7 +143,7 @@ fn a_dry_run_sends_nothing_and_remembers_nothing() {
         .args(["run", "--config-map", "cm.yaml", "--resources", "apps", "--dry-run"])
         .output()
         .unwrap();
-    insta::assert_snapshot!(shown(&output, folder.path()));
+    insta::assert_snapshot!("a_dry_run", shown(&output, folder.path()));
     assert_eq!(std::fs::read_dir(folder.path().join("apps")).unwrap().count(), 1);
 }
 
@@ -140,8 +165,14 @@ fn jsonl_answers_every_line_in_order() {
 
 #[test]
 fn what_cannot_run_exits_with_two_and_a_next_step() {
-    insta::assert_snapshot!(run(&["run", "--config-map", "nope.yaml", "--resources", "."], CONFIG));
-    insta::assert_snapshot!(run(&["run", "--config-map", "app.yaml", "--resources", "."], CONFIG));
+    insta::assert_snapshot!(
+        "a_run_without_its_configuration",
+        run(&["run", "--config-map", "nope.yaml", "--resources", "."], CONFIG)
+    );
+    insta::assert_snapshot!(
+        "a_run_with_another_object",
+        run(&["run", "--config-map", "app.yaml", "--resources", "."], CONFIG)
+    );
 }
 
 #[test]
