@@ -33,6 +33,7 @@ pub struct Template {
     pub version: String,
     message: Option<Box<dyn Text>>,
     sections: Vec<(SectionKind, Box<dyn Section>)>,
+    addressed: Vec<(&'static str, String, (u32, u32))>,
 }
 
 impl Template {
@@ -58,8 +59,13 @@ impl Template {
             let hint = "a template is a mapping such as `message: ...`";
             return Err(vec![Diagnostic::error(key, node.at(), message).hint(hint)]);
         }
-        let mut template =
-            Self { message_source: String::new(), version: String::new(), message: None, sections: Vec::new() };
+        let mut template = Self {
+            message_source: String::new(),
+            version: String::new(),
+            message: None,
+            sections: Vec::new(),
+            addressed: Vec::new(),
+        };
         // A field in two spellings is read twice, in the order of their bytes.
         let mut entries: Vec<_> = node.entries().iter().collect();
         entries.sort_by_key(|(field, _)| field.text());
@@ -92,6 +98,10 @@ impl Template {
                                 .warning()
                                 .hint(hint)
                         }));
+                        if kind.fields.first().is_some_and(|field| field.name.starts_with('<')) {
+                            let names = value.entries().iter().filter_map(|(name, _)| Some((name.text()?, name.at())));
+                            template.addressed.extend(names.map(|(name, at)| (kind.key, name.to_owned(), at)));
+                        }
                         template.sections.retain(|(other, _)| other.key != kind.key);
                         template.sections.push((kind, section));
                     }
@@ -109,6 +119,16 @@ impl Template {
             }
         }
         if errors.is_empty() { Ok((template, warnings)) } else { Err(errors) }
+    }
+
+    /// Whether it has a section of this name.
+    pub(crate) fn has_section(&self, key: &str) -> bool {
+        self.sections.iter().any(|(section, _)| section.key == key)
+    }
+
+    /// The services that sections name, with their places: (section, service, line and column).
+    pub(crate) fn addressed(&self) -> &[(&'static str, String, (u32, u32))] {
+        &self.addressed
     }
 
     /// Renders for one instance of `kind`, folding into what earlier templates of the same condition gave. Only the section of

@@ -236,6 +236,8 @@ pub struct SectionKind {
     pub key: &'static str,
     /// Its fields.
     pub fields: &'static [Field],
+    /// Without it nothing is sent.
+    pub required: bool,
     /// Compiles the section once. All errors are reported, not only the first.
     pub compile: CompileSection,
     /// Folds a later template's section into an earlier one's (contract 4.3).

@@ -32,7 +32,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     example: "targets: [alertmanager-0.alertmanager:9093, alertmanager-1.alertmanager:9093]\n",
     options: Options::TABLE,
     open: vendor::open::<Alertmanager>,
-    section: Some(SectionKind { key: "alertmanager", fields: FIELDS, compile, merge }),
+    section: Some(SectionKind { key: "alertmanager", fields: FIELDS, required: true, compile, merge }),
 };
 
 static FIELDS: &[Field] = &[

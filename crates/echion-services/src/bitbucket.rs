@@ -26,7 +26,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     example: "token: $bitbucket-token\n",
     options: Options::TABLE,
     open: vendor::open::<Forge<Bitbucket>>,
-    section: section!("bitbucket", FIELDS, section::present),
+    section: section!("bitbucket", FIELDS, section::present, true),
 };
 
 static FIELDS: &[Field] = &[PLACE[0], PLACE[1], PLACE[2], COMMENT];

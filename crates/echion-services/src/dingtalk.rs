@@ -32,7 +32,8 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
 };
 
 /// The section, which the robot of an app reads as well.
-pub(crate) const SECTION: SectionKind = SectionKind { key: "dingtalk", fields: FIELDS, compile, merge };
+pub(crate) const SECTION: SectionKind =
+    SectionKind { key: "dingtalk", fields: FIELDS, required: false, compile, merge };
 
 const MESSAGES: [&str; 5] = ["text", "markdown", "link", "actionCard", "feedCard"];
 

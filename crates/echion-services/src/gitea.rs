@@ -23,7 +23,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     example: "apiURL: https://gitea.example.com/api/v1\ntoken: $gitea-token\n",
     options: Options::TABLE,
     open: vendor::open::<Forge<Gitea>>,
-    section: section!("gitea", FIELDS, section::present),
+    section: section!("gitea", FIELDS, section::present, true),
 };
 
 static FIELDS: &[Field] = &[PLACE[0], PLACE[1], PLACE[2], COMMENT];

@@ -22,7 +22,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     example: "token: $gitlab-token\n",
     options: Options::TABLE,
     open: vendor::open::<Forge<GitLab>>,
-    section: section!("gitlab", FIELDS, section::present),
+    section: section!("gitlab", FIELDS, section::present, true),
 };
 
 static FIELDS: &[Field] = &[

@@ -31,6 +31,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     section: Some(SectionKind {
         key: "mattermost",
         fields: FIELDS,
+        required: false,
         compile: |node, compiler| section::compile("mattermost", FIELDS, node, compiler),
         merge: section::whole,
     }),

@@ -24,7 +24,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     example: "apiKey: $newrelic-key\n",
     options: Options::TABLE,
     open: vendor::open::<NewRelic>,
-    section: section!("newrelic", FIELDS, section::whole),
+    section: section!("newrelic", FIELDS, section::whole, true),
 };
 
 /// The revision that was deployed; of several sources the first one's.

@@ -24,7 +24,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     example: "token: $pagerduty-token\nfrom: oncall@example.com\n",
     options: Options::TABLE,
     open: vendor::open::<PagerDuty>,
-    section: section!("pagerduty", FIELDS, section::whole),
+    section: section!("pagerduty", FIELDS, section::whole, true),
 };
 
 static FIELDS: &[Field] = &[

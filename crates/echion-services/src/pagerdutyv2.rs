@@ -28,7 +28,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     example: "serviceKeys:\n  my-service: $pagerduty-key\n",
     options: Options::TABLE,
     open: vendor::open::<PagerDuty>,
-    section: section!("pagerdutyv2", FIELDS, section::whole),
+    section: section!("pagerdutyv2", FIELDS, section::whole, true),
 };
 
 static FIELDS: &[Field] = &[

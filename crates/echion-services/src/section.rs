@@ -12,9 +12,13 @@ use crate::tree::Tree;
 /// The kind of a section that is declared as a list of fields.
 macro_rules! section {
     ($key:literal, $fields:ident, $merge:expr) => {
+        $crate::section::section!($key, $fields, $merge, false)
+    };
+    ($key:literal, $fields:ident, $merge:expr, $required:expr) => {
         Some(echion_model::SectionKind {
             key: $key,
             fields: $fields,
+            required: $required,
             compile: |node, compiler| $crate::section::compile($key, $fields, node, compiler),
             merge: $merge,
         })

@@ -307,84 +307,6 @@ impl Loader<'_> {
         }));
         Ok(decoded.value)
     }
-
-    /// Names that nothing answers to: a subscription would stay silent without a word.
-    fn check_references(&mut self) {
-        let mut diagnostics = Vec::new();
-        let config = &self.config;
-        // What has a key of its own that does not work was reported there.
-        let is_broken = |prefix: &str, name: &str| {
-            let keys = self.sources.config_map.keys().filter_map(|key| key.strip_prefix(prefix));
-            keys.into_iter().any(|rest| if prefix == "service." { service_name(rest) == name } else { rest == name })
-        };
-        let has_trigger = |name: &String| config.triggers.contains_key(name) || is_broken("trigger.", name);
-        let defaults = std::iter::once((String::from("defaultTriggers"), &config.default_triggers));
-        let of_services =
-            config.service_default_triggers.iter().map(|(name, list)| (format!("defaultTriggers.{name}"), list));
-        for (key, list) in defaults.chain(of_services) {
-            let text = self.sources.config_map.get(&key).map_or("", String::as_str);
-            for name in list.iter().filter(|name| !has_trigger(name)) {
-                let hint = nearest_hint(name, config.triggers.keys().map(String::as_str), "trigger");
-                let message = format!("no trigger `{name}` is configured");
-                diagnostics.push(Diagnostic::error(&key, find(text, name), message).in_text(text).hint(hint));
-            }
-        }
-        let (key, text) = match config.legacy.subscriptions_text() {
-            Some(text) => ("config.yaml.subscriptions", text),
-            None => ("subscriptions", self.sources.config_map.get("subscriptions").map_or("", String::as_str)),
-        };
-        for (index, subscription) in config.subscriptions.iter().enumerate() {
-            for destination in &subscription.destinations {
-                let name = &destination.service;
-                if name.is_empty() {
-                    let hint = "write `<service>` or `<service>:<recipient>`";
-                    diagnostics.push(
-                        Diagnostic::error(format!("{key}[{index}].recipients"), (1, 1), "a recipient names no service")
-                            .hint(hint),
-                    );
-                } else if !config.services.contains_key(name) && !is_broken("service.", name) {
-                    let hint = nearest_hint(name, config.services.keys().map(String::as_str), "service");
-                    let message = format!("no service `{name}` is configured");
-                    diagnostics.push(
-                        Diagnostic::error(format!("{key}[{index}].recipients"), find(text, name), message)
-                            .in_text(text)
-                            .hint(hint),
-                    );
-                }
-            }
-            for name in &subscription.triggers {
-                if !has_trigger(name) {
-                    let hint = nearest_hint(name, config.triggers.keys().map(String::as_str), "trigger");
-                    let message = format!("no trigger `{name}` is configured");
-                    diagnostics.push(
-                        Diagnostic::error(format!("{key}[{index}].triggers"), find(text, name), message)
-                            .in_text(text)
-                            .hint(hint),
-                    );
-                }
-            }
-        }
-        for (name, trigger) in &config.triggers {
-            let own = format!("trigger.{name}");
-            let (key, text) = match self.sources.config_map.get(&own) {
-                Some(text) => (own, text.as_str()),
-                None => config.legacy.place_of_trigger(name),
-            };
-            for (index, condition) in trigger.conditions.iter().enumerate() {
-                let missing = |name: &&String| !config.templates.contains_key(*name) && !is_broken("template.", name);
-                for template in condition.send.iter().filter(missing) {
-                    let hint = nearest_hint(template, config.templates.keys().map(String::as_str), "template");
-                    let message = format!("no template `{template}` is configured");
-                    diagnostics.push(
-                        Diagnostic::error(format!("{key}[{index}].send"), find(text, template), message)
-                            .in_text(text)
-                            .hint(hint),
-                    );
-                }
-            }
-        }
-        self.config.diagnostics.extend(diagnostics);
-    }
 }
 
 /// Recipients and triggers of subscriptions that are no texts: elsewhere, numbers become texts where a text is wanted.
@@ -421,12 +343,12 @@ pub(super) fn copy<T: Clone>(from: &BTreeMap<String, T>, to: &mut BTreeMap<Strin
     }
 }
 
-fn service_name(rest: &str) -> &str {
+pub(super) fn service_name(rest: &str) -> &str {
     rest.rsplit('.').next().unwrap_or(rest)
 }
 
 /// Where a name first occurs in a string.
-fn find(text: &str, name: &str) -> (u32, u32) {
+pub(super) fn find(text: &str, name: &str) -> (u32, u32) {
     for (index, line) in text.lines().enumerate() {
         if let Some(at) = line.find(name) {
             let column = line.get(..at).unwrap_or_default().chars().count() + 1;
@@ -436,7 +358,7 @@ fn find(text: &str, name: &str) -> (u32, u32) {
     (1, 1)
 }
 
-fn nearest_hint<'a>(name: &str, names: impl Iterator<Item = &'a str>, what: &str) -> String {
+pub(super) fn nearest_hint<'a>(name: &str, names: impl Iterator<Item = &'a str>, what: &str) -> String {
     let names: Vec<&str> = names.collect();
     match nearest(name, names.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),

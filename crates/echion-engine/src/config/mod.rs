@@ -3,6 +3,7 @@
 mod documents;
 mod keys;
 mod legacy;
+mod references;
 mod secrets;
 
 use std::collections::BTreeMap;

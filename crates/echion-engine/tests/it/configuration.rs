@@ -107,6 +107,35 @@ fn names_that_nothing_answers_to_are_found() {
     );
 }
 
+/// Nothing would be sent, or to none, and without a word.
+#[test]
+fn what_would_be_silent_is_a_warning() {
+    let config = config(&[
+        ("service.alertmanager.am", "targets: ['127.0.0.1:1']\n"),
+        ("service.webhook.dingtalk", "url: http://127.0.0.1:1/\n"),
+        ("service.webhook.other", "url: http://127.0.0.1:1/\n"),
+        ("template.a", "message: x\nwebhook:\n  dingtlk: {body: x}\n  other: {body: x}\n  elsewhere: {body: x}\n"),
+        ("template.b", "alertmanager:\n  labels: {a: b}\n"),
+        ("trigger.on-a", "- when: 'true'\n  send: [a]\n"),
+        ("trigger.on-b", "- when: 'true'\n  send: [a, b]\n"),
+        ("trigger.on-c", "- when: 'true'\n  send: [nope]\n"),
+        ("defaultTriggers", "[on-a]\n"),
+        ("subscriptions", "- recipients: [am, dingtalk]\n  triggers: [on-a, on-b, on-c]\n- recipients: [am]\n"),
+    ]);
+    let warnings = config.diagnostics.iter().filter(|d| d.severity == Severity::Warning);
+    let warnings: Vec<String> = warnings.map(|d| format!("{d} | {}", d.hint)).collect();
+    assert_eq!(
+        warnings,
+        [
+            "subscriptions[0]:1:1: `on-a` says nothing to `am`: its templates have no section `alertmanager` | \
+             give them a section `alertmanager`, or leave out this recipient",
+            "subscriptions[1]:1:1: `on-a` says nothing to `am`: its templates have no section `alertmanager` | \
+             give them a section `alertmanager`, or leave out this recipient",
+            "template.a.webhook:3:3: no service `dingtlk` is configured, so this is sent to none | did you mean `dingtalk`?",
+        ]
+    );
+}
+
 #[test]
 fn keys_of_other_tools_are_left_alone_and_bad_arity_is_reported() {
     let config = config(&[("unrelated", "]["), ("service.a.b.c", "{}"), ("context", "a: {b: 1}\n")]);

@@ -27,7 +27,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     example: "appID: 123456\ninstallationID: 12345678\nprivateKey: $github-private-key\n",
     options: Options::TABLE,
     open: vendor::open::<Forge<GitHub>>,
-    section: section!("github", FIELDS, section::present),
+    section: section!("github", FIELDS, section::present, true),
 };
 
 /// Longest comment in characters.

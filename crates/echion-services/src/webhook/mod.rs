@@ -34,7 +34,7 @@ pub(crate) static KIND: ServiceKind = ServiceKind {
     example: "url: https://example.com/hook\nheaders:\n- name: Authorization\n  value: Bearer $token\n",
     options: Options::TABLE,
     open: vendor::open::<Webhook>,
-    section: Some(SectionKind { key: "webhook", fields: SECTION, compile, merge }),
+    section: Some(SectionKind { key: "webhook", fields: SECTION, required: false, compile, merge }),
 };
 
 options! {

@@ -241,6 +241,14 @@ fn the_sandbox_takes_mails() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
+    // Reading ends at the latest when the process does.
+    let (_alive, ended) = std::sync::mpsc::channel::<()>();
+    let id = sandbox.id().to_string();
+    std::thread::spawn(move || {
+        if ended.recv_timeout(std::time::Duration::from_secs(60)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            drop(std::process::Command::new("kill").arg(id).status());
+        }
+    });
     let mut notes = BufReader::new(sandbox.stderr.take().unwrap()).lines().map_while(Result::ok);
     let line = notes.find(|line| line.starts_with("mail server")).unwrap();
     let port = line.split([' ', ':']).find_map(|word| word.parse::<u16>().ok().filter(|port| *port > 1024)).unwrap();

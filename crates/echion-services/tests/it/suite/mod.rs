@@ -426,6 +426,27 @@ fn options_that_are_wrong_say_nothing_secret() {
     }
 }
 
+/// Types that need a section say so, and only they refuse a message without one.
+#[tokio::test]
+async fn a_message_without_a_section_is_refused_where_one_is_required() {
+    use crate::{DeliveryId, Message, NOW, NoMemory, Notification};
+    for kind in over_http() {
+        let recorder = Recorder::start().await;
+        let fixture = Fixture::read(kind, &recorder.base());
+        let cases = fixture.cases();
+        let case = &cases[0];
+        case.script(&recorder);
+        let plain = Notification { message: "hello".to_owned(), ..Notification::default() };
+        let id = DeliveryId("id-1".to_owned());
+        let (recipient, service) = (case.recipient(), case.open(""));
+        let message = Message { notification: &plain, recipient: &recipient, id: &id, now: NOW, memory: &NoMemory };
+        let sent = service.send(message).await;
+        let refused = sent.as_ref().is_err_and(|error| error.reason.contains("has a section"));
+        let required = kind.section.is_some_and(|section| section.required);
+        assert_eq!(refused, required, "{}: {sent:?}", kind.name);
+    }
+}
+
 /// A section belongs to the application that it was rendered for: nothing of an earlier one sticks.
 #[test]
 fn a_section_keeps_nothing_of_an_earlier_application() {
