@@ -148,12 +148,7 @@ pub trait Service: Send + Sync + fmt::Debug {
         false
     }
 
-    /// Options that mean nothing to this type, with their places: worth a warning.
-    fn unknown_options(&self) -> Vec<(String, (u32, u32))> {
-        Vec::new()
-    }
-
-    /// Options that are understood but not used as they are written, each worth a warning.
+    /// Options that mean nothing to this type, or are not used as they are written: each is worth a warning.
     fn remarks(&self) -> Vec<OptionsError> {
         Vec::new()
     }

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use echion_model::yaml::Node;
 use echion_model::{
     Channel, Egress, Environment, Message, OptionsError, Receipt, Retry, Secret, SendError, Service, ServiceKind,
+    nearest,
 };
 use rustls::pki_types::CertificateDer;
 use serde::de::DeserializeOwned;
@@ -137,6 +138,9 @@ pub(crate) struct Opening<'a> {
     remarks: RefCell<Vec<OptionsError>>,
 }
 
+/// How a hint begins that names what is meant.
+const MEANT: &str = "did you mean";
+
 /// Headers that frame a request: they follow from what is sent, and Argo CD Notifications ignores them, too.
 const FRAMING: [&str; 4] = ["content-length", "transfer-encoding", "trailer", "host"];
 
@@ -233,6 +237,21 @@ impl Opening<'_> {
         self.remarks.borrow_mut().push(remark);
     }
 
+    /// Remarks on keys that the options do not have, nor the shared ones where they count.
+    fn unknown(&self, unknown: Vec<(String, (u32, u32))>) -> Vec<OptionsError> {
+        let unshared = self.unshared.take();
+        let shared = if unshared.is_some() { Transport::TABLE } else { &[] };
+        let redactor = self.redactor();
+        let unknown = unknown.into_iter().filter(|(key, _)| unshared.as_ref().is_none_or(|keys| keys.contains(key)));
+        let remark = |(key, at): (String, (u32, u32))| {
+            let near = nearest(&key, self.kind.options.iter().chain(shared).map(|option| option.name));
+            let hint = near.map_or_else(|| self.hint(), |near| format!("{MEANT} `{near}`?"));
+            let message = format!("`{}` has no option `{}`", self.kind.name, redactor.clean(&key));
+            OptionsError { message, at, hint }
+        };
+        unknown.map(remark).collect()
+    }
+
     fn get(&self, key: &str) -> Option<&Node> {
         let named = |(name, _): &&(Node, Node)| name.text().is_some_and(|name| name.eq_ignore_ascii_case(key));
         self.node.entries().iter().find(named).map(|(_, value)| value)
@@ -265,13 +284,19 @@ pub(crate) fn open<V: Vendor>(
     };
     let decoded = node.decode::<V::Options>().map_err(|error| opening.decode_error(error))?;
     opening.secrets.borrow_mut().extend(decoded.secrets);
-    let vendor = V::open(decoded.value, &opening)?;
-    let unshared = opening.unshared.take();
-    let both = |key: &String| unshared.as_ref().is_none_or(|unshared| unshared.contains(key));
-    let redactor = opening.redactor();
-    let unknown = decoded.unknown.into_iter().filter(|(key, _)| both(key));
-    let unknown = unknown.map(|(key, at)| (redactor.clean(&key), at)).collect();
-    Ok(Arc::new(Instance { name: name.to_owned(), vendor, redactor, unknown, remarks: opening.remarks.take() }))
+    let opened = V::open(decoded.value, &opening);
+    let unknown = opening.unknown(decoded.unknown);
+    let vendor = opened.map_err(|error| {
+        // What is missing may be there under a misspelt name.
+        match unknown.iter().find(|remark| remark.hint.starts_with(MEANT)) {
+            Some(OptionsError { message, at, hint }) => {
+                OptionsError { message: error.message, at: *at, hint: format!("{message}: {hint}") }
+            }
+            None => error,
+        }
+    })?;
+    let remarks = unknown.into_iter().chain(opening.remarks.take()).collect();
+    Ok(Arc::new(Instance { name: name.to_owned(), vendor, redactor: opening.redactor(), remarks }))
 }
 
 #[derive(Debug)]
@@ -279,7 +304,6 @@ struct Instance<V> {
     name: String,
     vendor: V,
     redactor: Redactor,
-    unknown: Vec<(String, (u32, u32))>,
     remarks: Vec<OptionsError>,
 }
 
@@ -296,10 +320,6 @@ impl<V: Vendor> Service for Instance<V> {
 
     fn wants_json(&self) -> bool {
         self.vendor.wants_json()
-    }
-
-    fn unknown_options(&self) -> Vec<(String, (u32, u32))> {
-        self.unknown.clone()
     }
 
     fn remarks(&self) -> Vec<OptionsError> {

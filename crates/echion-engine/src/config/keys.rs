@@ -74,8 +74,11 @@ impl Loader<'_> {
             None if key == "subscriptions" => self.subscriptions(key, text),
             None if key == "defaultTriggers" => self.list(key, text).map(|list| self.config.default_triggers = list),
             None if key == "context" => self.context(key, text),
-            // Argo CD Notifications ignores every other key, and so do other tools' keys in the same ConfigMap.
-            _ => Ok(()),
+            // Argo CD Notifications ignores every other key, and other tools may have theirs in the same ConfigMap.
+            _ => {
+                self.note_misspelt(key);
+                Ok(())
+            }
         };
         if let Err(diagnostics) = result {
             let kept = self.keep_previous(key);
@@ -114,6 +117,21 @@ impl Loader<'_> {
                 !previous.context.is_empty()
             }
             _ => false,
+        }
+    }
+
+    /// A key that means nothing, but looks like one that does.
+    fn note_misspelt(&mut self, key: &str) {
+        let near = match key.split_once('.') {
+            Some((prefix, rest)) => {
+                let near = nearest(prefix, ["template", "trigger", "service", "defaultTriggers"]);
+                near.map(|near| format!("{near}.{rest}"))
+            }
+            None => nearest(key, ["subscriptions", "defaultTriggers", "context"]).map(str::to_owned),
+        };
+        if let Some(near) = near {
+            let diagnostic = Diagnostic::error(key, (1, 1), "this key means nothing").warning();
+            self.config.diagnostics.push(diagnostic.hint(format!("did you mean `{near}`?")));
         }
     }
 
@@ -206,27 +224,8 @@ impl Loader<'_> {
         secrets: Vec<Secret>,
     ) -> Result<ServiceEntry, Vec<Diagnostic>> {
         let environment = Environment { secrets, ..self.environment.clone() };
-        let names = || kind.options.iter().map(|option| option.name);
-        let service = (kind.open)(name, options, &environment).map_err(|error| {
-            // What is missing may be there under a misspelt name.
-            let misspelt = options.entries().iter().find_map(|(key, _)| {
-                let written = key.text().filter(|text| !names().any(|name| name.eq_ignore_ascii_case(text)))?;
-                Some((written, key.at(), nearest(written, names())?))
-            });
-            vec![match misspelt {
-                Some((written, at, near)) => Diagnostic::error(key, at, error.message)
-                    .hint(format!("`{written}` is no option: did you mean `{near}`?")),
-                None => Diagnostic::error(key, error.at, error.message).hint(error.hint),
-            }]
-        })?;
-        for (option, at) in service.unknown_options() {
-            let message = format!("`{}` has no option `{option}`", kind.name);
-            let hint = match nearest(&option, names()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("`echion services {}` lists them", kind.name),
-            };
-            self.config.diagnostics.push(Diagnostic::error(key, at, message).warning().hint(hint));
-        }
+        let service = (kind.open)(name, options, &environment)
+            .map_err(|error| vec![Diagnostic::error(key, error.at, error.message).hint(error.hint)])?;
         for remark in service.remarks() {
             self.config.diagnostics.push(Diagnostic::error(key, remark.at, remark.message).hint(remark.hint).warning());
         }

@@ -136,6 +136,33 @@ fn what_would_be_silent_is_a_warning() {
     );
 }
 
+/// Of keys, options and fields alike.
+#[test]
+fn what_is_misspelt_is_named_with_what_is_meant() {
+    let config = config(&[
+        ("service.webhook.hook", "url: http://127.0.0.1:1/\nheders: []\nretryMx: 3\n"),
+        ("service.webhook.none", "ulr: http://127.0.0.1:1/\n"),
+        ("subscription", "[]"),
+        ("template.a", "mesage: x\nwebhook:\n  hook: {metod: POST}\n"),
+        ("triger.on-a", "[]"),
+        ("unrelated", "]["),
+    ]);
+    let found: Vec<String> = config.diagnostics.iter().map(|d| format!("{d} | {}", d.hint)).collect();
+    assert_eq!(
+        found,
+        [
+            "service.webhook.hook:2:1: `webhook` has no option `heders` | did you mean `headers`?",
+            "service.webhook.hook:3:1: `webhook` has no option `retryMx` | did you mean `retryMax`?",
+            "service.webhook.none:1:1: `url` is missing: write an address such as `https://example.com` | \
+             `webhook` has no option `ulr`: did you mean `url`?",
+            "subscription:1:1: this key means nothing | did you mean `subscriptions`?",
+            "template.a:1:1: no service type has a section `mesage` | did you mean `message`?",
+            "template.a.webhook.hook.metod:3:10: unknown field; it means nothing | did you mean `method`?",
+            "triger.on-a:1:1: this key means nothing | did you mean `trigger.on-a`?",
+        ]
+    );
+}
+
 #[test]
 fn keys_of_other_tools_are_left_alone_and_bad_arity_is_reported() {
     let config = config(&[("unrelated", "]["), ("service.a.b.c", "{}"), ("context", "a: {b: 1}\n")]);
@@ -234,7 +261,7 @@ fn misspelt_options_sections_and_fields_have_a_nearest_name() {
     ];
     let said = said(&data).join("\n");
     for hint in [
-        "`ulr` is no option: did you mean `url`?",
+        "`webhook` has no option `ulr`: did you mean `url`?",
         "did you mean `sign`?",
         "did you mean `message`?",
         "did you mean `webhook`?",

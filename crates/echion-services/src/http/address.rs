@@ -14,6 +14,9 @@ impl Address {
     /// # Errors
     /// What was expected. The address itself is not repeated: it may hold a token.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if text.trim().is_empty() {
+            return Err("is missing: write an address such as `https://example.com`".to_owned());
+        }
         let url = Url::parse(&escaped(text.trim())).map_err(|error| format!("is not an address: {error}"))?;
         match url.scheme() {
             "http" | "https" if url.has_host() => Ok(Self(url)),

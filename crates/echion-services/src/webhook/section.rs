@@ -56,7 +56,10 @@ struct Compiled {
 
 /// Entries by service name.
 #[derive(Debug)]
-struct WebhookSection(BTreeMap<String, Compiled>);
+struct WebhookSection {
+    entries: BTreeMap<String, Compiled>,
+    unknown: Vec<(String, (u32, u32))>,
+}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -73,11 +76,14 @@ pub(super) fn compile(section: &Node, compiler: &dyn TextCompiler) -> Result<Box
         return Err(vec![at_node("webhook".to_owned(), section.at(), message)]);
     }
     let mut errors = Vec::new();
-    let mut entries = BTreeMap::new();
+    let (mut entries, mut unknown) = (BTreeMap::new(), Vec::new());
     for (key, node) in section.entries() {
         let name = key.text().unwrap_or_default();
         let source = match node.decode::<Source>() {
-            Ok(decoded) => decoded.value,
+            Ok(decoded) => {
+                unknown.extend(decoded.unknown.into_iter().map(|(field, at)| (format!("webhook.{name}.{field}"), at)));
+                decoded.value
+            }
             Err(error) => {
                 errors.push(at_node(format!("webhook.{name}.{}", error.key), error.at, error.message));
                 continue;
@@ -96,12 +102,12 @@ pub(super) fn compile(section: &Node, compiler: &dyn TextCompiler) -> Result<Box
             entries.insert(name.to_owned(), Compiled { method: source.method, path, body });
         }
     }
-    if errors.is_empty() { Ok(Box::new(WebhookSection(entries))) } else { Err(errors) }
+    if errors.is_empty() { Ok(Box::new(WebhookSection { entries, unknown })) } else { Err(errors) }
 }
 
 impl Section for WebhookSection {
     fn render(&self, service: &str, context: &RenderContext<'_>) -> Result<Option<serde_json::Value>, RenderError> {
-        let Some(entry) = self.0.get(service) else { return Ok(None) };
+        let Some(entry) = self.entries.get(service) else { return Ok(None) };
         let within = |field: &str| format!("{service}.{field}");
         let path = entry.path.render(context).map_err(|e| e.within(&within("path")))?;
         let body = entry.body.render(context).map_err(|e| e.within(&within("body")))?;
@@ -112,7 +118,7 @@ impl Section for WebhookSection {
 
     fn render_all(&self, context: &RenderContext<'_>) -> Result<serde_json::Value, RenderError> {
         let mut all = serde_json::json!({});
-        for service in self.0.keys() {
+        for service in self.entries.keys() {
             if let Some(entry) = self.render(service, context)? {
                 merge(&mut all, entry);
             }
@@ -120,8 +126,12 @@ impl Section for WebhookSection {
         Ok(all)
     }
 
+    fn unknown_fields(&self) -> Vec<(String, (u32, u32))> {
+        self.unknown.clone()
+    }
+
     fn json_texts<'s>(&'s self, service: &str, rendered: &serde_json::Value) -> Vec<JsonText<'s>> {
-        let Some(compiled) = self.0.get(service) else { return Vec::new() };
+        let Some(compiled) = self.entries.get(service) else { return Vec::new() };
         let entry = rendered.get(service).and_then(|entry| Entry::deserialize(entry).ok());
         let rendered = entry.map(|entry| entry.body.into_bytes()).unwrap_or_default();
         if rendered.is_empty() {
