@@ -1,4 +1,4 @@
-//! Every command: one file each, a variant of [`Command`], and a line in [`run`].
+//! Every command: one file each, a variant of [`Command`], and a line in `run`.
 
 mod completion;
 mod controller;
