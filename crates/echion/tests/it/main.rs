@@ -4,6 +4,7 @@
 
 mod commands;
 mod delivery;
+mod examples;
 mod first_use;
 mod kills;
 mod network;
