@@ -105,6 +105,8 @@ fn names_that_nothing_answers_to_are_found() {
             "trigger.a[0].send:2:10: no template `aa` is configured",
         ]
     );
+    let hints: Vec<&str> = config.diagnostics.iter().map(|diagnostic| diagnostic.hint.as_str()).collect();
+    assert_eq!(hints, ["did you mean `hook`?", "the triggers are a", "did you mean `a`?"]);
 }
 
 /// Nothing would be sent, or to none, and without a word.

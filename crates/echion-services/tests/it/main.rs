@@ -4,6 +4,7 @@
 
 mod channels;
 mod clouds;
+mod differences;
 mod dingtalk;
 mod egress;
 mod email;

@@ -135,6 +135,16 @@ async fn servers_that_are_away_do_not_matter_while_one_is_there() {
             publish(&format!("url: {list}\n"), "x").await.unwrap();
         }
     }
+    // Of two that are there it is the first, always.
+    let other = self::server("").await;
+    let (mut first, mut second) = (subscribe(&server, "", "y").await, subscribe(&other, "", "y").await);
+    let list = format!("{here},nats://127.0.0.1:{}", other.port);
+    for _ in 0..8 {
+        publish(&format!("url: {list}\n"), "y").await.unwrap();
+        assert!(next(&mut first).await.contains("hello"));
+    }
+    publish(&format!("url: nats://127.0.0.1:{}\nheaders: {{X-Which: sentinel}}\n", other.port), "y").await.unwrap();
+    assert!(next(&mut second).await.contains("sentinel"));
 }
 
 #[tokio::test]

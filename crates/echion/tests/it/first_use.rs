@@ -90,6 +90,25 @@ fn the_only_object_of_a_list_is_taken_and_several_are_named() {
     assert!(err.contains("2 objects in it: Application argocd/shop, Application argocd/cart"), "{err}");
 }
 
+/// `argocd admin notifications` asks the cluster for a name, and exits with 0 whatever happened.
+#[test]
+fn notify_reads_files_sends_once_and_has_an_exit_code() {
+    let app = "kind: Application\nmetadata: {name: shop, namespace: argocd}\n";
+    let files = Files::new(&[("cm.yaml", CONFIG), ("shop.yaml", app)]);
+    let (code, _, err) = files.run("template notify t shop --config-map cm.yaml");
+    assert!(code == 2 && err.contains("kubectl get application shop"), "{code} {err}");
+    // Port 9 accepts nothing; a second attempt would take its wait.
+    let (code, out, err) = files.run(
+        "admin notifications template notify t shop.yaml --config-map cm.yaml --recipient hook --recipient console",
+    );
+    assert!(code == 1 && err.contains("no connection"), "{code} {err}");
+    assert_eq!(out, "", "the first failure ends it");
+    let (code, out, _) = files.run("template notify t shop.yaml --config-map cm.yaml");
+    assert!(code == 0 && out.contains("message: hello") && out.contains("hook:"), "{code} {out}");
+    let (code, out, _) = files.run("trigger run on-x shop.yaml --config-map cm.yaml");
+    assert!(code == 1 && out.contains("true"), "{code} {out}");
+}
+
 #[test]
 fn a_condition_that_fails_is_named_by_its_number() {
     let files = Files::new(&[("cm.yaml", CONFIG), ("app.yaml", "kind: Application\nmetadata: {name: a}\n")]);
