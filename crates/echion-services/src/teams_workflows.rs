@@ -149,3 +149,22 @@ fn action(action: &Value) -> Option<Value> {
     let url = action.get("targets")?.get(0)?.get("uri")?.as_str()?;
     Some(json!({ "type": "Action.OpenUrl", "title": action.get("name").and_then(Value::as_str), "url": url }))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails loudly")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workflows_of_every_region_are_known_and_only_over_tls() {
+        for (address, known) in [
+            ("https://prod-01.westeurope.logic.azure.com/workflows/x/triggers/manual/paths/invoke?sig=s", true),
+            ("https://prod-01.westeurope.logic.azure.com:443/workflows/x", true),
+            ("https://default1.environment.api.powerplatform.com/powerautomate/automations/direct/workflows/x", true),
+            ("http://prod-01.westeurope.logic.azure.com/workflows/x", false),
+            ("https://hooks.example.com/workflows/x", false),
+        ] {
+            assert_eq!(is_workflow(&Address::parse(address).unwrap()), known, "{address}");
+        }
+    }
+}
