@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use async_nats::header::HeaderName;
 use async_nats::{
-    Client, ConnectErrorKind, ConnectOptions, Event, HeaderMap, HeaderValue, PublishErrorKind, RequestErrorKind,
-    ServerAddr, ServerError,
+    Client, ConnectErrorKind, ConnectOptions, Event, HeaderMap, HeaderValue, PublishErrorKind, ServerAddr, ServerError,
 };
 use async_trait::async_trait;
 use echion_model::{Length, Limits, Message, OptionsError, Receipt, Secret, SendError, ServiceKind};
+use futures::StreamExt as _;
 use percent_encoding::percent_decode_str;
 use tokio::sync::mpsc;
 use url::Url;
@@ -27,9 +27,6 @@ use crate::vendor::{self, Opening, Vendor};
 /// How long connecting to one server may take, connecting to all of them, and the whole.
 const PATIENCE: (Duration, Duration, Duration) =
     (Duration::from_secs(5), Duration::from_secs(10), Duration::from_secs(20));
-
-/// The subject of a request without a responder: the server's response to it confirms all that came before.
-const PROBE: &str = "echion-probe";
 
 /// The type.
 pub(crate) static KIND: ServiceKind = ServiceKind {
@@ -234,7 +231,7 @@ impl Nats {
         client.drain().await.map_err(|e| broke(e.to_string()))?;
         while let Some(event) = seen.recv().await {
             match event {
-                Event::ServerError(error) if !is_about_probe(&error) => return Err(denied(&error)),
+                Event::ServerError(error) if !is_about_inbox(&error) => return Err(denied(&error)),
                 Event::Closed => break,
                 _ => {}
             }
@@ -250,33 +247,35 @@ impl Nats {
         seen: &mut mpsc::UnboundedReceiver<Event>,
         sent: &AtomicBool,
     ) -> Result<(), SendError> {
-        let probe = format!("{PROBE}.{}", client.new_inbox());
-        let mut response = std::pin::pin!(client.request(probe, Vec::new().into()));
+        let broke = |error: String| broken(sent, &format!("no confirmation: {error}"));
+        // Its own inbox: another subscriber, such as one of `>`, cannot answer in the server's place.
+        let inbox = client.new_inbox();
+        let mut heard = client.subscribe(inbox.clone()).await.map_err(|error| broke(error.to_string()))?;
+        client.publish(inbox, Vec::new().into()).await.map_err(|error| broke(error.to_string()))?;
+        client.flush().await.map_err(|error| broke(error.to_string()))?;
         loop {
             tokio::select! {
                 biased;
                 event = seen.recv() => match event {
-                    Some(Event::ServerError(error)) if is_about_probe(&error) => return Ok(()),
+                    Some(Event::ServerError(error)) if is_about_inbox(&error) => return Ok(()),
                     Some(Event::ServerError(error)) => return Err(denied(&error)),
                     Some(Event::ClientError(error)) => return Err(broken(sent, &error.to_string())),
                     Some(Event::Disconnected | Event::Closed) | None => return Err(broken(sent, "the connection broke")),
                     Some(_) => {}
                 },
-                response = &mut response => return match response {
-                    Err(error) if error.kind() != RequestErrorKind::NoResponders => {
-                        Err(broken(sent, &format!("no confirmation: {error}")))
-                    }
-                    _ => Ok(()),
+                heard = heard.next() => return match heard {
+                    Some(_) => Ok(()),
+                    None => Err(broken(sent, "the connection broke")),
                 },
             }
         }
     }
 }
 
-/// Whether a refusal is about the probe: its subject, or the inbox, which is the only subscription.
-fn is_about_probe(error: &ServerError) -> bool {
+/// Whether a refusal is about the inbox, which is the only subscription.
+fn is_about_inbox(error: &ServerError) -> bool {
     let text = error.to_string();
-    text.contains(PROBE) || text.contains("Subscription")
+    text.contains("_INBOX.") || text.contains("Subscription")
 }
 
 fn denied(error: &ServerError) -> SendError {

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
 use echion_model::{Receipt, Secret, SendError};
 
 use crate::http::Address;
@@ -65,7 +68,8 @@ impl Redactor {
         }
         let json = serde_json::Value::from(text).to_string();
         let form: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
-        for spelling in [text.to_owned(), json.trim_matches('"').to_owned(), form.replace('+', "%20"), form] {
+        let plain = [text.to_owned(), json.trim_matches('"').to_owned(), form.replace('+', "%20"), form];
+        for spelling in plain.into_iter().chain(encoded(text.as_bytes())) {
             if !self.needles.contains(&spelling) {
                 self.needles.push(spelling);
             }
@@ -90,6 +94,23 @@ impl Redactor {
             }
         }
     }
+}
+
+/// What a server that encodes what it quotes makes of a secret: hexadecimal, every byte escaped, base64 wherever in a text it stood.
+fn encoded(secret: &[u8]) -> Vec<String> {
+    let lower = hex::encode(secret);
+    let escaped = secret.iter().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    let mut spellings = vec![lower.to_uppercase(), lower, escaped.to_lowercase(), escaped];
+    // Three bytes become four characters, so there are three ways; the characters at the ends are shared with the neighbours.
+    for before in 0..3_usize {
+        let padded = [&vec![0; before][..], secret].concat();
+        let whole = STANDARD_NO_PAD.encode(&padded);
+        let (first, last) = ((before * 8).div_ceil(6), padded.len() * 8 / 6);
+        if let Some(inner) = whole.get(first..last).filter(|inner| inner.len() >= 8) {
+            spellings.extend([inner.to_owned(), inner.replace('+', "-").replace('/', "_")]);
+        }
+    }
+    spellings
 }
 
 /// Whether a text is made of ordinary words, such as `statuses`, `SignedHeaders` or `argo-cd`: to blot them out would make answers unreadable, and
@@ -129,6 +150,23 @@ mod tests {
         }
         assert_eq!(redactor.clean("efgh+0123 abc"), "**** abc");
         assert_eq!(format!("{redactor:?}").matches("secrets").count(), 1);
+    }
+
+    #[test]
+    fn a_secret_is_found_however_it_is_encoded_and_wherever_it_stands() {
+        let secret = "/bot12345:AAHk-t0ps+3cr3t/ü";
+        let redactor = Redactor::new(&[Secret::new(secret)]);
+        for around in ["", "a", "ab", "abc"] {
+            let text = format!("{around}{secret}{around}");
+            let standard = base64::engine::general_purpose::STANDARD.encode(&text);
+            let url = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&text);
+            let hexadecimal = hex::encode(&text);
+            let escaped: String = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            for spelling in [standard, url, hexadecimal.to_uppercase(), hexadecimal, escaped.to_uppercase(), escaped] {
+                let said = redactor.clean(&spelling);
+                assert!(said.contains("****") && said.len() <= around.len() * 8 + 12, "{spelling}: {said}");
+            }
+        }
     }
 
     #[test]

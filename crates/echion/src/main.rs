@@ -77,5 +77,7 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     };
+    // An evaluation that is still computing, such as a tenant's costly template, would hold up the end for as long as it likes.
+    runtime.shutdown_background();
     print::finish(code)
 }

@@ -76,7 +76,16 @@ impl SqlLedger {
     /// A transaction that writes. It takes the lock at once: one that reads first could not wait for another process that writes
     /// meanwhile.
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-        self.pool().begin_with("BEGIN IMMEDIATE").await
+        let pool = self.pool();
+        match pool.begin_with("BEGIN IMMEDIATE").await {
+            // When the disk is full, SQLite ends the transaction by itself, and the driver does not notice: such a connection never begins
+            // another one. A ledger in memory has but this one, and no disk.
+            Err(error) if self.durable && !matches!(error, sqlx::Error::Database(_)) => {
+                pool.acquire().await?.close().await?;
+                pool.begin_with("BEGIN IMMEDIATE").await
+            }
+            begun => begun,
+        }
     }
 }
 
@@ -188,6 +197,29 @@ mod tests {
         let (trigger, condition, owner, channel) = ("t".into(), "c".into(), String::new(), "s".into());
         let (state_key, templates) = (key.into(), Vec::new());
         Intent { trigger, condition, owner, state_key, templates, destination, channel, notification }
+    }
+
+    /// A disk that was full is no reason to fail once there is room again.
+    #[tokio::test]
+    async fn a_full_disk_is_recovered_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = SqlLedger::own(&folder.path().join("ledger.sqlite")).await.unwrap();
+        let record = async |name: &str, size: usize| {
+            let (group, kind, namespace) = (String::new(), "K".into(), "n".into());
+            let id = ResourceId { group, kind, namespace, name: name.into() };
+            let resource = Resource { id, uid: String::new(), object: Default::default() };
+            let change = StateChange { set: [(name.to_owned(), 7)].into(), clear: Vec::new() };
+            let message = Notification { message: "x".repeat(size), ..Notification::default() };
+            ledger.record(&resource, &change, &[Intent { notification: message, ..intent(name) }], 0).await
+        };
+        // Counts for this connection only, as a disk that is full does for some time.
+        let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&ledger.pool()).await.unwrap();
+        let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {}", pages + 2));
+        sqlx::query(limit).execute(&ledger.pool()).await.unwrap();
+        let error = record("a", 1_000_000).await.unwrap_err();
+        assert!(error.cause.to_string().contains("full"), "{error:?}");
+        assert_eq!(record("b", 1_000_000).await.unwrap().len(), 1);
+        assert_eq!(record("a", 10).await.unwrap().len(), 1);
     }
 
     /// A row that cannot be read is set aside and listed; what is behind it on its channel goes out.

@@ -211,11 +211,6 @@ impl Http {
             let response = request.send().await.map_err(|error| self.failure(&error, &url, &redactor))?;
             match redirect::of(&method, &url, &response) {
                 redirect::Next::Repeat(next) => url = next,
-                redirect::Next::Elsewhere(next) => {
-                    // They are for this service, and nobody else's.
-                    headers.clear();
-                    url = next;
-                }
                 redirect::Next::None(moved) => return self.read(response, moved, &url, redactor).await,
             }
         }

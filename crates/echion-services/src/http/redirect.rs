@@ -12,8 +12,6 @@ pub(super) const MOST: usize = 10;
 pub(super) enum Next {
     /// The same request there.
     Repeat(Address),
-    /// The same request there, without the headers of the service.
-    Elsewhere(Address),
     /// Nothing: it is the answer. If it redirects all the same, to there.
     None(Option<Address>),
 }
@@ -23,8 +21,9 @@ pub(super) fn of(method: &Method, url: &Address, response: &Response) -> Next {
     next(method, url, response.status().as_u16(), location)
 }
 
-/// A message keeps its method and its body, and moves only within the host, never to a worse scheme: a POST that turns into a GET delivers
-/// nothing, whatever is answered to that. 303 comes from who has taken the request. What only reads may go anywhere but to a worse scheme.
+/// A request keeps its method and its body, and moves only within the host, never to a worse scheme: a POST that turns into a GET delivers
+/// nothing, whatever is answered to that, and another host is nobody that the service was told about. 303 comes from who has taken the request,
+/// so only what reads is repeated after it.
 fn next(method: &Method, url: &Address, status: u16, location: Option<&str>) -> Next {
     let is_redirect = matches!(status, 301 | 302 | 303 | 307 | 308);
     let Some(target) = location.filter(|_| is_redirect).and_then(|location| url.relative(location)) else {
@@ -32,16 +31,10 @@ fn next(method: &Method, url: &Address, status: u16, location: Option<&str>) -> 
     };
     let (from, to) = (url.url(), target.url());
     let is_better = from.scheme() == "http" && to.scheme() == "https";
-    let is_worse = from.scheme() == "https" && to.scheme() == "http";
     let is_same = from.host() == to.host()
         && (is_better || from.scheme() == to.scheme() && from.port_or_known_default() == to.port_or_known_default());
     let only_reads = matches!(*method, Method::GET | Method::HEAD);
-    match (is_same, only_reads) {
-        (true, true) => Next::Repeat(target),
-        (true, false) if status != 303 => Next::Repeat(target),
-        (false, true) if !is_worse => Next::Elsewhere(target),
-        _ => Next::None(Some(target)),
-    }
+    if is_same && (only_reads || status != 303) { Next::Repeat(target) } else { Next::None(Some(target)) }
 }
 
 #[cfg(test)]
@@ -60,7 +53,7 @@ mod tests {
             (Method::POST, "http://h.test/a", 307, "http://h.test:81/a", Next::None(Some(url("http://h.test:81/a")))),
             (Method::POST, "http://h.test/a", 307, "http://x.test/a", Next::None(Some(url("http://x.test/a")))),
             (Method::GET, "http://h.test/a", 303, "/b", Next::Repeat(url("http://h.test/b"))),
-            (Method::GET, "http://h.test/a", 302, "http://x.test/a", Next::Elsewhere(url("http://x.test/a"))),
+            (Method::GET, "http://h.test/a", 302, "http://x.test/a", Next::None(Some(url("http://x.test/a")))),
             (Method::GET, "https://h.test/a", 302, "http://x.test/a", Next::None(Some(url("http://x.test/a")))),
             (Method::POST, "http://h.test/a", 304, "/b", Next::None(None)),
             (Method::POST, "http://h.test/a", 200, "/b", Next::None(None)),

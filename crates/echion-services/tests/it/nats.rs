@@ -87,6 +87,19 @@ async fn a_message_arrives_with_its_headers() {
     }
 }
 
+/// Somebody who listens to everything answers nothing, and is not taken for the server.
+#[tokio::test]
+async fn a_subscriber_of_everything_changes_nothing() {
+    let server = server("").await;
+    let mut all = subscribe(&server, "", ">").await;
+    let url = format!("url: nats://127.0.0.1:{}\n", server.port);
+    for _ in 0..2 {
+        publish(&url, "argocd.deployed").await.unwrap();
+    }
+    let first = next(&mut all).await;
+    assert!(first.contains("HMSG argocd.deployed 1") && first.contains("hello"), "{first}");
+}
+
 #[tokio::test]
 async fn a_user_is_checked_and_so_is_the_subject() {
     let user = "{user: u, password: marked-password, permissions: {publish: \"allowed.>\", subscribe: \">\"}}";

@@ -147,18 +147,12 @@ async fn nothing_follows_a_redirect_to_another_host() {
         assert_eq!(error.kind, want, "{code}: {error:?}");
         let place = other.url("").trim_end_matches('/').to_owned();
         assert!(error.reason.contains(&format!("redirects to {place}/****")), "{error:?}");
-        // What only reads goes on, without anything of the service.
+        // A message may be a GET: whatever is answered elsewhere, it was not delivered.
         sandbox.set_faults(vec![status("/hook", code, &[("Location", &other.url("/new"))])]).unwrap();
-        send(&service, &request("GET", "", "")).await.unwrap();
-        let got = other.messages().pop().unwrap();
-        assert_eq!((got.path.as_str(), got.method.as_str()), ("/new", "GET"), "{code}");
-        assert!(
-            !got.headers.contains_key("authorization") && !got.headers.contains_key("x-api-key"),
-            "{:?}",
-            got.headers
-        );
+        let error = send(&service, &request("GET", "", "")).await.unwrap_err();
+        assert_eq!(error.kind, want, "{code}: {error:?}");
     }
-    assert_eq!(other.messages().len(), 5, "only what reads has arrived there");
+    assert!(other.messages().is_empty(), "{:?}", other.messages());
 }
 
 #[tokio::test]

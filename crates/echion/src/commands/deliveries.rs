@@ -172,6 +172,9 @@ async fn show(ledger: &SharedLedger, delivery: &Delivery, format: Format) -> Out
 /// The delivery whose id begins like this.
 async fn find(ledger: &SharedLedger, prefix: &str) -> Result<Delivery, Failure> {
     let prefix = prefix.to_ascii_lowercase();
+    if prefix.is_empty() {
+        return Err(Failure::new("the id is empty").hint("`echion deliveries list` shows the ids"));
+    }
     let all = ledger.list(&Filter::default()).await?;
     let mut found = all.into_iter().filter(|delivery| delivery.id.0.starts_with(&prefix));
     match (found.next(), found.next()) {
