@@ -17,6 +17,7 @@ const GUIDES: &[&str] = &[
     "migration.md",
     "troubleshooting.md",
     "controller.md",
+    "controller.zh.md",
     "services/webhook.zh.md",
 ];
 
@@ -158,6 +159,16 @@ fn every_link_between_pages_leads_somewhere() {
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// The English list is written from the code; this one is written by hand.
+#[test]
+fn the_chinese_list_of_services_is_complete() {
+    let page = fs::read_to_string(docs().join("../README.zh.md")).unwrap();
+    let listed: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| [`")?.split('`').next()).collect();
+    let missing: Vec<&str> =
+        echion_services::ALL.iter().map(|kind| kind.name).filter(|name| !listed.contains(name)).collect();
+    assert!(missing.is_empty() && listed.len() == echion_services::ALL.len(), "{missing:?} {listed:?}");
 }
 
 /// The name that a heading has in links.
