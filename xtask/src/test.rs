@@ -18,18 +18,30 @@ const SYSTEM: &str = "/usr/local/sbin:/usr/sbin:/sbin";
 pub(crate) fn test(fast: bool) -> Result<(), Failed> {
     let path = path();
     nats_server(&path)?;
-    let mut common = vec!["test", "--workspace", "--locked", "--no-fail-fast"];
+    let common = ["test", "--locked", "--no-fail-fast"];
     if !fast {
         let assets = api_server()?;
-        return run(cargo(&common).env("PATH", &path).env("KUBEBUILDER_ASSETS", assets));
+        let all = [common.as_slice(), &["--workspace"]].concat();
+        return run(cargo(&all).env("PATH", &path).env("KUBEBUILDER_ASSETS", assets));
     }
     let names = fast_tests()?;
-    let documentation = [common.as_slice(), &["--doc"]].concat();
-    common.extend(["--lib", "--bins", "--examples"]);
-    common.extend(names.iter().flat_map(|name| ["--test", name]));
-    // All other tests run too when some fail.
-    let results = [run(cargo(&common).env("PATH", &path)), run(cargo(&documentation).env("PATH", &path))];
-    results.into_iter().collect()
+    // The program's own tests mostly wait, so they run next to the others.
+    let (program, _) = CLUSTER;
+    let own = [common.as_slice(), &["--package", program, "--bins", "--test", "it"]].concat();
+    let mut others =
+        [common.as_slice(), &["--workspace", "--exclude", program, "--lib", "--bins", "--examples"]].concat();
+    others.extend(names.iter().flat_map(|name| ["--test", name]));
+    let documentation = [common.as_slice(), &["--workspace", "--doc"]].concat();
+    let waiting = cargo(&own).env("PATH", &path).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn();
+    let waiting = waiting.map_err(|error| Failed(format!("cannot run cargo: {error}")))?;
+    let results = [run(cargo(&others).env("PATH", &path)), run(cargo(&documentation).env("PATH", &path))];
+    let own = waiting
+        .wait_with_output()
+        .map_err(|error| Failed(format!("the tests of {program} cannot be read: {error}")))?;
+    crate::print(&String::from_utf8_lossy(&own.stdout));
+    let own = if own.status.success() { Ok(()) } else { Err(Failed(format!("tests of {program} failed"))) };
+    // All tests run, also when some fail.
+    results.into_iter().chain([own]).collect()
 }
 
 /// `PATH` with the folders of system programs.
