@@ -32,7 +32,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(90);
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long attempts that are on their way may take when the dispatcher is to end.
-const END_GRACE: Duration = Duration::from_secs(8);
+const END_GRACE: Duration = Duration::from_secs(5);
 
 /// How long the wait is before a ledger that failed is tried again, and for how long it is.
 const LEDGER_RETRY: Duration = Duration::from_secs(1);

@@ -1,12 +1,20 @@
 //! Who delivers: one replica leads, the others wait for it.
 
+use std::cell::Cell;
+use std::time::Duration;
+
 use echion_runtime::model::SharedLedger;
 use echion_sources::kubernetes::{Lease, Term};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::args::Election;
 use crate::report::LogReporter;
 use crate::{Failure, setup};
+
+/// The whole end, from the request to end on; and what is left of it for the Lease at least.
+const END: Duration = Duration::from_millis(9_500);
+const RELEASE: Duration = Duration::from_secs(3);
 
 /// Holds the Lease, as far as there is one, and serves while it does.
 pub(crate) struct Leadership {
@@ -47,12 +55,14 @@ impl Leadership {
             }
             reporter.leads(true);
             let (stop, stopped) = watch::channel(false);
+            let asked = Cell::new(None);
             let serving = serve(ledger.clone(), stopped);
             let ending = async {
                 let reason = tokio::select! {
                     reason = held(self.lease.as_ref()) => Some(reason),
                     _ = stopping.wait_for(|stop| *stop) => None,
                 };
+                asked.set(Some(Instant::now()));
                 if let Some(reason) = &reason {
                     tracing::warn!("this replica no longer leads: {reason}");
                 }
@@ -67,7 +77,8 @@ impl Leadership {
             reporter.leads(false);
             if result.is_err() || *stopping.borrow() {
                 if let Some(lease) = &self.lease {
-                    lease.release().await;
+                    let since = asked.get().map_or(Duration::ZERO, |asked: Instant| asked.elapsed());
+                    lease.release(END.saturating_sub(since).max(RELEASE)).await;
                 }
                 return result;
             }

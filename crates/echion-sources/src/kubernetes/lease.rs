@@ -25,9 +25,6 @@ const RETRY_PERIOD: Duration = Duration::from_secs(2);
 /// A holder whose last renewal was sent so long ago stops by itself, well before it can be replaced.
 const STEP_DOWN: Duration = RETRY_PERIOD.saturating_add(RENEW_DEADLINE);
 
-/// How long releasing may take.
-const RELEASE_DEADLINE: Duration = Duration::from_secs(5);
-
 const _: () = assert!(STEP_DOWN.as_secs() + 3 <= LEASE_DURATION.as_secs());
 
 /// A Lease of `coordination.k8s.io/v1` and the identity that wants to hold it. Clones are the same holder.
@@ -37,6 +34,8 @@ pub struct Lease {
     name: String,
     identity: String,
     held: Arc<Mutex<Option<Held>>>,
+    /// Locked while a renewal is on its way.
+    renewing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// How waiting for the Lease ended.
@@ -67,7 +66,7 @@ struct Observed {
 
 /// What became of a renewal.
 enum Renewal {
-    Done,
+    Done(Box<Held>),
     /// It is not this one's Lease any more: why.
     Lost(&'static str),
 }
@@ -81,6 +80,7 @@ impl Lease {
             name: name.to_owned(),
             identity: identity.to_owned(),
             held: Arc::default(),
+            renewing: Arc::default(),
         }
     }
 
@@ -111,23 +111,31 @@ impl Lease {
                 loop {
                     sleep_until(next).await;
                     next = Instant::now() + RETRY_PERIOD;
-                    match self.renew(&mut held).await {
-                        Ok(renewal) => return renewal,
-                        Err(error) => last_error = reason(&error),
+                    // A task of its own: it ends also when nobody waits for it any more, so that a release knows what was written last.
+                    let (lease, held) = (self.clone(), held.clone());
+                    let renewal = tokio::spawn(async move {
+                        let _renewing = lease.renewing.lock().await;
+                        lease.renew(held).await
+                    });
+                    match renewal.await {
+                        Ok(Ok(renewal)) => return renewal,
+                        Ok(Err(error)) => last_error = reason(&error),
+                        Err(error) => last_error = error.to_string(),
                     }
                 }
             };
             match timeout_at(step_down, renewal).await {
-                Ok(Renewal::Done) => self.remember(&held),
+                Ok(Renewal::Done(renewed)) => held = *renewed,
                 Ok(Renewal::Lost(why)) => return why.to_owned(),
                 Err(_) => return last_error,
             }
         }
     }
 
-    /// Gives the Lease back, so that another replica need not wait until it expires.
-    pub async fn release(&self) {
+    /// Gives the Lease back within this time, so that another replica need not wait until it expires.
+    pub async fn release(&self, within: Duration) {
         let release = async {
+            let _renewing = self.renewing.lock().await;
             let Some(held) = self.held() else { return };
             let mut lease = held.lease;
             // What was written last may have been answered too late to be known here.
@@ -147,7 +155,7 @@ impl Lease {
                 lease = current;
             }
         };
-        let _ = timeout(RELEASE_DEADLINE, release).await;
+        let _ = timeout(within, release).await;
     }
 
     /// Takes the Lease if it is free, gone, or its holder has been silent long enough; returns then whether leadership continues.
@@ -193,16 +201,13 @@ impl Lease {
     }
 
     /// Writes the Lease once more: without reading it first, since no other process writes it.
-    async fn renew(&self, held: &mut Held) -> Result<Renewal, kube::Error> {
+    async fn renew(&self, held: Held) -> Result<Renewal, kube::Error> {
         const DELETED: Renewal = Renewal::Lost("the Lease was deleted");
-        let mut lease = held.lease.clone();
+        let mut lease = held.lease;
         lease.spec.get_or_insert_default().renew_time = Some(now());
         let sent = Instant::now();
         match self.api.replace(&self.name, &PostParams::default(), &lease).await {
-            Ok(lease) => {
-                *held = Held { lease, sent };
-                return Ok(Renewal::Done);
-            }
+            Ok(lease) => return Ok(self.renewed(lease, sent)),
             // Somebody else may have created it anew by now.
             Err(kube::Error::Api(status)) if status.code == 404 => return Ok(DELETED),
             // Somebody else wrote it, or an earlier renewal arrived whose answer did not.
@@ -217,8 +222,13 @@ impl Lease {
         spec.renew_time = Some(now());
         let sent = Instant::now();
         let lease = self.api.replace(&self.name, &PostParams::default(), &lease).await?;
-        *held = Held { lease, sent };
-        Ok(Renewal::Done)
+        Ok(self.renewed(lease, sent))
+    }
+
+    fn renewed(&self, lease: coordination::Lease, sent: Instant) -> Renewal {
+        let held = Held { lease, sent };
+        self.remember(&held);
+        Renewal::Done(Box::new(held))
     }
 
     fn held(&self) -> Option<Held> {
