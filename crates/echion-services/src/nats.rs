@@ -296,6 +296,10 @@ fn refused(error: &async_nats::ConnectError) -> SendError {
         said = format!("{said}: {cause}");
     }
     let said = excerpt(&said);
+    if let Some(objection) = tls::objection(error) {
+        let reason = format!("the certificate of the server is not trusted: {objection}");
+        return SendError::attention(reason, "trust it, or the authority that signed it, in argocd-tls-certs-cm");
+    }
     match error.kind() {
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
             SendError::attention(said, "check `nkey`, `username` and `password`, or the credentials in `url`")

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Once, OnceLock};
 
+use crate::answer;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
@@ -69,6 +70,28 @@ pub(crate) fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
 /// Reads the key of a PEM text.
 pub(crate) fn key(pem: &[u8]) -> Option<PrivateKeyDer<'static>> {
     PrivateKeyDer::from_pem_slice(pem).ok()
+}
+
+/// What we object to in a server's certificate, if that is why a connection failed.
+pub(crate) fn objection(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    match cause::<Error>(error)? {
+        Error::InvalidCertificate(objection) => Some(answer::excerpt(&objection.to_string())),
+        _ => None,
+    }
+}
+
+/// An error of this type among the causes of another one.
+pub(crate) fn cause<'e, E: std::error::Error + 'static>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e E> {
+    let mut cause: Option<&'e (dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        // What an error of I/O was made of is not its source: that is the source of what it was made of.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = inner.map(|inner| inner as &(dyn std::error::Error + 'static)).or_else(|| error.source());
+    }
+    None
 }
 
 /// webpki's verifier, but for a certificate that is trusted itself: `openssl req -x509` marks what it makes as an authority, and webpki refuses

@@ -252,10 +252,10 @@ impl Http {
         if error.is_timeout() && error.is_connect() {
             return SendError::retryable(format!("no connection to {url} within {:?}", connect_within(timeout)));
         }
-        if let Some(refused) = cause::<Refused>(error) {
+        if let Some(refused) = tls::cause::<Refused>(error) {
             return refused.clone().into_error();
         }
-        if let Some(objection) = certificate_refused(error) {
+        if let Some(objection) = tls::objection(error) {
             let hint = "give the server's certificate, or the authority that signed it, in `caBundle`, or in the ConfigMap \
                         argocd-tls-certs-cm under the server's name";
             return SendError::attention(format!("the certificate of {url} is not trusted: {objection}"), hint);
@@ -297,18 +297,10 @@ fn connect_within(timeout: Duration) -> Duration {
     CONNECT.min(timeout - timeout / 10)
 }
 
-/// What we object to in the server's certificate.
-fn certificate_refused(error: &reqwest::Error) -> Option<String> {
-    match cause::<rustls::Error>(error)? {
-        rustls::Error::InvalidCertificate(objection) => Some(answer::excerpt(&objection.to_string())),
-        _ => None,
-    }
-}
-
 /// What the server objects to in our certificate. It comes after our side of the handshake has ended, but before any request is read.
 fn certificate_alert(error: &reqwest::Error) -> Option<String> {
     use rustls::AlertDescription as Alert;
-    let rustls::Error::AlertReceived(alert) = cause::<rustls::Error>(error)? else { return None };
+    let rustls::Error::AlertReceived(alert) = tls::cause::<rustls::Error>(error)? else { return None };
     let certificate = matches!(
         alert,
         Alert::BadCertificate
@@ -321,20 +313,6 @@ fn certificate_alert(error: &reqwest::Error) -> Option<String> {
             | Alert::AccessDenied
     );
     certificate.then(|| format!("{alert:?}"))
-}
-
-/// An error of this type among the causes.
-fn cause<E: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&E> {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        // What an error of I/O was made of is not its source: that is the source of what it was made of.
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        cause = inner.map(|inner| inner as &dyn std::error::Error).or_else(|| error.source());
-    }
-    None
 }
 
 /// The cause at the bottom says most and repeats least; it never holds the address.

@@ -62,9 +62,12 @@ async fn next(stream: &mut BufReader<TcpStream>) -> String {
 }
 
 async fn publish(options: &str, subject: &str) -> Result<Receipt, SendError> {
+    publish_by(&open("nats", options), subject).await
+}
+
+async fn publish_by(service: &Arc<dyn Service>, subject: &str) -> Result<Receipt, SendError> {
     let notification = Notification { message: "hello".to_owned(), ..Notification::default() };
     let id = DeliveryId("id-1".to_owned());
-    let service = open("nats", options);
     assert!(!format!("{service:?}").contains("marked-"), "{service:?}");
     let message = Message { notification: &notification, recipient: subject, id: &id, now: NOW, memory: &NoMemory };
     let sent = service.send(message).await;
@@ -85,6 +88,26 @@ async fn a_message_arrives_with_its_headers() {
     for subject in ["", "two words"] {
         assert_eq!(publish(&options, subject).await.unwrap_err().kind, SendErrorKind::Rejected);
     }
+}
+
+/// As everywhere, a certificate is trusted that is mounted for the host, also one that signed itself.
+#[tokio::test]
+async fn a_server_with_tls_is_trusted_or_needs_somebody() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).unwrap();
+        folder.path().join(name).display().to_string()
+    };
+    const SELF: &str = include_str!("keys/self-signed.pem");
+    let (certificate, key) = (file("localhost", SELF), file("key.pem", suite::fixture::KEY));
+    let server = server(&format!("tls {{cert_file: \"{certificate}\", key_file: \"{key}\"}}")).await;
+    let options = yaml::parse(&format!("url: nats://localhost:{}\n", server.port)).unwrap();
+    let kind = echion_services::ALL.iter().find(|kind| kind.name == "nats").unwrap();
+    let mounted = Environment { certificates: Some(folder.path().to_owned()), ..Environment::default() };
+    publish_by(&(kind.open)("n", &options, &mounted).unwrap(), "argocd.deployed").await.unwrap();
+    let service = (kind.open)("n", &options, &Environment::default()).unwrap();
+    let error = publish_by(&service, "argocd.deployed").await.unwrap_err();
+    assert!(error.kind == SendErrorKind::Attention && error.reason.contains("is not trusted"), "{error:?}");
 }
 
 /// Somebody who listens to everything answers nothing, and is not taken for the server.
