@@ -264,15 +264,15 @@ impl Dispatcher {
         let instant = Instant::now();
         let Some((then, since)) = work.clocks.replace((now, instant)) else { return Ok(()) };
         let step = now.saturating_sub(then).saturating_sub(millis(instant.duration_since(since)));
-        if step > CLOCK_STEP {
+        if step.saturating_abs() > CLOCK_STEP {
             // A machine that slept has not failed meanwhile.
-            self.ledger.rejuvenate(step).await?;
+            self.ledger.shift(step).await?;
         }
         if step < -CLOCK_STEP {
             self.ledger.pull_back(now.saturating_add(millis(LONGEST_PAUSE)), now).await?;
             for lane in work.lanes.each() {
-                lane.paused_until = lane.paused_until.min(now.saturating_add(millis(LONGEST_PAUSE)));
-                lane.healed = lane.healed.map(|at| at.min(now));
+                lane.paused_until = lane.paused_until.saturating_add(step);
+                lane.healed = lane.healed.map(|at| at.saturating_add(step));
                 if let Some(spent) = &mut lane.spent {
                     spent.pull_back(now);
                 }

@@ -190,8 +190,8 @@ pub trait Outbox: Send + Sync {
     /// Makes due what lies further ahead than `latest`, as it does after the clock was set back; pauses likewise. Gives the number.
     async fn pull_back(&self, latest: i64, now: i64) -> Result<u64, LedgerError>;
 
-    /// The clock was set forward by so much: what has begun is no older for it.
-    async fn rejuvenate(&self, step: i64) -> Result<(), LedgerError>;
+    /// The clock was set by so much, forward or back: what has begun is no older for it, and after a step back nothing waits longer.
+    async fn shift(&self, step: i64) -> Result<(), LedgerError>;
 
     /// Follows a change of the configuration: deliveries whose channel has another name move there, and parked ones whose service has
     /// changed since their last attempt are due at once.

@@ -231,16 +231,19 @@ impl Outbox for SqlLedger {
         Ok(count)
     }
 
-    async fn rejuvenate(&self, step: i64) -> Result<(), LedgerError> {
-        sqlx::query(
+    async fn shift(&self, step: i64) -> Result<(), LedgerError> {
+        let error = || failed("follow the clock");
+        let mut tx = self.begin().await.map_err(error())?;
+        for sql in [
             "UPDATE delivery SET first_attempt = first_attempt + $1 \
              WHERE status <> 'delivered' AND due IS NOT NULL AND first_attempt IS NOT NULL",
-        )
-        .bind(step)
-        .execute(&self.pool())
-        .await
-        .map_err(failed("follow the clock"))?;
-        Ok(())
+            // What is due stays due when the clock is set forward.
+            "UPDATE delivery SET due = due + MIN($1, 0) WHERE due IS NOT NULL",
+            "UPDATE channel SET paused_until = paused_until + MIN($1, 0)",
+        ] {
+            sqlx::query(sql).bind(step).execute(&mut *tx).await.map_err(error())?;
+        }
+        tx.commit().await.map_err(error())
     }
 
     async fn reroute(&self, router: Router<'_>, now: i64) -> Result<Rerouted, LedgerError> {

@@ -62,6 +62,7 @@ contract!([file, memory] [
     attempts_count_against_the_budget_from_their_end,
     attempts_that_were_cut_off_are_due_and_on_record,
     what_lies_too_far_ahead_is_pulled_back,
+    a_clock_that_is_set_shifts_what_waits,
     deliveries_move_with_their_channel,
     a_changed_service_revives_what_is_parked,
     changed_templates_are_reported_once,

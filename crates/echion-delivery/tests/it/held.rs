@@ -168,9 +168,9 @@ impl Outbox for Held {
         self.inner.pull_back(latest, now).await
     }
 
-    async fn rejuvenate(&self, step: i64) -> Result<()> {
+    async fn shift(&self, step: i64) -> Result<()> {
         let _held = hold();
-        self.inner.rejuvenate(step).await
+        self.inner.shift(step).await
     }
 
     async fn reroute(&self, router: Router<'_>, now: i64) -> Result<Rerouted> {

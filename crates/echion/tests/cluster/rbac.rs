@@ -188,7 +188,8 @@ async fn the_role_for_self_service_is_enough() {
     configure(&team, &recorder, "team").await;
     subscribe(&home).await;
     let kubeconfig = servers.kubeconfig("plain-token", "rbac-self");
-    let flags = ["--application-namespaces=rbac-self*", "--self-service-notification-enabled"];
+    let flags =
+        ["--application-namespaces=rbac-self*", "--self-service-notification-enabled", "--self-service-egress=any"];
     let mut controller = Controller::start(&kubeconfig, &flags).await;
     done(&team, "shop").await;
     let mut received: Vec<String> =

@@ -50,6 +50,23 @@ pub(super) async fn attempts_that_were_cut_off_are_due_and_on_record(ledger: L<'
     assert_eq!(ledger.recover(11).await.unwrap(), 0);
 }
 
+pub(super) async fn a_clock_that_is_set_shifts_what_waits(ledger: L<'_>) {
+    put(ledger, "a", "s/a", "a", 0).await;
+    let taken = take(ledger, "s/a", 0).await;
+    finish(ledger, &taken, Outcome::Retry { due: 900, error: SendError::rate_limited("429", SECOND) }, Some(900), 10)
+        .await;
+    let seen = async || {
+        let delivery = get(ledger, &taken.id).await;
+        (delivery.due.unwrap(), delivery.first_attempt.unwrap(), ledger.pauses(-10_000).await.unwrap()["s/a"])
+    };
+    let (due, first, pause) = seen().await;
+    ledger.shift(-500).await.unwrap();
+    assert_eq!(seen().await, (due - 500, first - 500, pause - 500));
+    // Forward nothing comes later, and nothing is older.
+    ledger.shift(700).await.unwrap();
+    assert_eq!(seen().await, (due - 500, first + 200, pause - 500));
+}
+
 pub(super) async fn what_lies_too_far_ahead_is_pulled_back(ledger: L<'_>) {
     for name in ["far", "near"] {
         put(ledger, name, "s/a", name, 0).await;
