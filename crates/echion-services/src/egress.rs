@@ -43,11 +43,12 @@ impl Guard {
         }
     }
 
-    /// Refuses where a request goes. Behind a proxy nobody asks the resolver, so the name is judged here, as far as it is known here.
+    /// Refuses where a request goes. Behind a proxy the resolver is not asked, and the host of a proxy it lets pass: both are judged here, as far
+    /// as the name is known here.
     pub(crate) async fn check(&self, url: &Url) -> Result<(), Refused> {
         let host = url.host_str().unwrap_or_default();
         self.check_host(host)?;
-        if self.proxies.of(url).is_some()
+        if (self.proxies.of(url).is_some() || self.proxies.has(host))
             && let Err(error) = resolve(&self.egress, host, 0).await
             && error.get_ref().is_some_and(|inner| inner.is::<Refused>())
         {

@@ -77,7 +77,9 @@ impl Http {
         let timeout = transport.timeout.map_or(timeout, |timeout| timeout.0);
         let environment = environment.clone();
         let proxies = Proxies::new(&environment.variables);
-        let guard = environment.tenant.as_ref().map(|tenant| Guard::new(tenant.egress.clone(), proxies.clone()));
+        // Only the proxies of the process are not the tenant's choice.
+        let given = if transport.proxy.is_empty() { proxies.clone() } else { Proxies::default() };
+        let guard = environment.tenant.as_ref().map(|tenant| Guard::new(tenant.egress.clone(), given));
         if let (Some(guard), Ok(proxy)) = (&guard, Address::parse(transport.proxy.expose())) {
             guard.check_host(proxy.host()).map_err(|error| refuse("proxy", error.to_string()))?;
         }

@@ -9,7 +9,7 @@ use url::{Host, Url};
 /// The variables that are read. Of each pair the first one wins.
 pub const VARIABLES: [&str; 6] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"];
 
-/// Where clouds hand out identities. What is said there is not for a proxy's ears.
+/// Where clouds hand out identities. A proxy must not see that.
 const METADATA: [&str; 2] = ["metadata.google.internal", "metadata"];
 
 /// The proxies of the environment, and what goes without.

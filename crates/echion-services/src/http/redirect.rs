@@ -22,7 +22,7 @@ pub(super) fn of(method: &Method, url: &Address, response: &Response) -> Next {
 }
 
 /// A request keeps its method and its body, and moves only within the host, never to a worse scheme: a POST that turns into a GET delivers
-/// nothing, whatever is answered to that, and another host is nobody that the service was told about. 303 comes from who has taken the request,
+/// nothing, whatever is answered to that, and another host is not what the service was configured with. 303 comes from who has taken the request,
 /// so only what reads is repeated after it.
 fn next(method: &Method, url: &Address, status: u16, location: Option<&str>) -> Next {
     let is_redirect = matches!(status, 301 | 302 | 303 | 307 | 308);

@@ -68,6 +68,22 @@ async fn a_proxy_leads_a_tenant_nowhere_else() {
         assert!(send(&to(host), &plain).await.unwrap_err().reason.contains("is not a public address"), "{host}");
     }
     assert!(proxy.take().is_empty());
+    // The host of the proxy is let pass for the proxy's sake, and not as a destination.
+    let variables =
+        [("HTTP_PROXY".to_owned(), Secret::new(format!("http://localhost:{}", proxy.address.port())))].into();
+    let by_name = Environment { variables, ..tenant(Egress::default()) };
+    send(&open_in("webhook", "url: http://8.8.8.8/\n", &by_name).unwrap(), &plain).await.unwrap();
+    assert_eq!(proxy.take().len(), 1);
+    let port = proxy.address.port();
+    for options in [
+        format!("url: http://localhost:{port}/\n"),
+        format!("url: https://localhost:{port}/\n"),
+        format!("url: http://8.8.8.8/\nproxy: http://localhost:{port}\n"),
+    ] {
+        let error = send(&open_in("webhook", &options, &by_name).unwrap(), &plain).await.unwrap_err();
+        assert!(error.reason.contains("`localhost` is not a public address"), "{options}: {error:?}");
+    }
+    assert!(proxy.take().is_empty());
     // A proxy of the tenant's own is a host like any other.
     let own = format!("url: http://8.8.8.8/\nproxy: {}\n", proxy.base());
     assert!(open_in("webhook", &own, &tenant(Egress::default())).unwrap_err().message.contains("`127.0.0.1`"));
