@@ -1,5 +1,7 @@
 //! What keys of the ConfigMap say about each other: names that nothing answers to, and what would be sent without a word.
 
+use std::collections::BTreeMap;
+
 use echion_model::{Diagnostic, nearest};
 
 use super::ServiceEntry;
@@ -22,9 +24,7 @@ impl Loader<'_> {
         for (key, list) in defaults.chain(of_services) {
             let text = self.sources.config_map.get(&key).map_or("", String::as_str);
             for name in list.iter().filter(|name| !has_trigger(name)) {
-                let hint = nearest_hint(name, config.triggers.keys().map(String::as_str), "trigger");
-                let message = format!("no trigger `{name}` is configured");
-                diagnostics.push(Diagnostic::error(&key, find(text, name), message).in_text(text).hint(hint));
+                diagnostics.push(missing(&key, text, "trigger", name, &config.triggers));
             }
         }
         let (key, text) = match config.legacy.subscriptions_text() {
@@ -41,24 +41,14 @@ impl Loader<'_> {
                             .hint(hint),
                     );
                 } else if !config.services.contains_key(name) && !is_broken("service.", name) {
-                    let hint = nearest_hint(name, config.services.keys().map(String::as_str), "service");
-                    let message = format!("no service `{name}` is configured");
-                    diagnostics.push(
-                        Diagnostic::error(format!("{key}[{index}].recipients"), find(text, name), message)
-                            .in_text(text)
-                            .hint(hint),
-                    );
+                    let place = format!("{key}[{index}].recipients");
+                    diagnostics.push(missing(&place, text, "service", name, &config.services));
                 }
             }
             for name in &subscription.triggers {
                 if !has_trigger(name) {
-                    let hint = nearest_hint(name, config.triggers.keys().map(String::as_str), "trigger");
-                    let message = format!("no trigger `{name}` is configured");
-                    diagnostics.push(
-                        Diagnostic::error(format!("{key}[{index}].triggers"), find(text, name), message)
-                            .in_text(text)
-                            .hint(hint),
-                    );
+                    let place = format!("{key}[{index}].triggers");
+                    diagnostics.push(missing(&place, text, "trigger", name, &config.triggers));
                 }
             }
         }
@@ -69,15 +59,11 @@ impl Loader<'_> {
                 None => config.legacy.place_of_trigger(name),
             };
             for (index, condition) in trigger.conditions.iter().enumerate() {
-                let missing = |name: &&String| !config.templates.contains_key(*name) && !is_broken("template.", name);
-                for template in condition.send.iter().filter(missing) {
-                    let hint = nearest_hint(template, config.templates.keys().map(String::as_str), "template");
-                    let message = format!("no template `{template}` is configured");
-                    diagnostics.push(
-                        Diagnostic::error(format!("{key}[{index}].send"), find(text, template), message)
-                            .in_text(text)
-                            .hint(hint),
-                    );
+                let is_missing =
+                    |name: &&String| !config.templates.contains_key(*name) && !is_broken("template.", name);
+                for template in condition.send.iter().filter(is_missing) {
+                    let place = format!("{key}[{index}].send");
+                    diagnostics.push(missing(&place, text, "template", template, &config.templates));
                 }
             }
         }
@@ -142,4 +128,10 @@ impl Loader<'_> {
         }
         diagnostics
     }
+}
+
+/// A name that is not among those that are configured.
+fn missing<T>(key: &str, text: &str, what: &str, name: &str, known: &BTreeMap<String, T>) -> Diagnostic {
+    let hint = nearest_hint(name, known.keys().map(String::as_str), what);
+    Diagnostic::error(key, find(text, name), format!("no {what} `{name}` is configured")).in_text(text).hint(hint)
 }
