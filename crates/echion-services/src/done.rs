@@ -32,6 +32,7 @@ impl Done {
             self.steps.push_str(step);
             self.steps.push('\n');
         }
+        // They are done whether that can be remembered or not: to fail now would repeat them for sure.
         drop(message.memory.remember(&self.key, &self.steps, message.now, REMEMBERED).await);
     }
 }
